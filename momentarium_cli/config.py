@@ -1,0 +1,201 @@
+"""Settings, and where each came from: option > environment > file > default.
+
+A setting is a field of one of the classes below; its key is `section.field`, its environment name
+MOMENTARIUM_<SECTION>_<FIELD>. The file is `config.toml` of the user's config folder or the one given with
+--config; a table [profile.NAME] overlays it with --profile NAME. All problems are reported at once.
+"""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, cast
+
+from platformdirs import user_config_path, user_data_path
+
+from momentarium_cli.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "MOMENTARIUM_"
+
+
+def _setting(default: Any, help: str, *, secret: bool = False, choices: tuple[str, ...] = ()) -> Any:  # noqa: A002 -- the field's own word
+    return field(default=default, metadata={"help": help, "secret": secret, "choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    url: str | None = _setting(None, "the backend's address; none: one is started on this machine")
+    token: str | None = _setting(None, "the token that `momentarium login` stores", secret=True)
+    public_url: str | None = _setting(None, "where signed links point; none: the address the server listens on")
+    secret_key: str | None = _setting(None, "signs file addresses and cursors; made at the first start", secret=True)
+    host: str = _setting("127.0.0.1", "the address `momentarium serve` listens on")
+    port: int = _setting(8787, "the port `momentarium serve` listens on; 0 takes a free one")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    url: str | None = _setting(None, "a PostgreSQL 18 to use; none: one is kept under data_dir", secret=True)
+    direct_url: str | None = _setting(None, "the same database past the pooler, where `url` is a pooler", secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    url: str | None = _setting(None, "where originals lie: file:///folder; none: objects/ under data_dir")
+
+
+@dataclass(frozen=True, slots=True)
+class Organizer:
+    backend: str = _setting("local", "who makes the albums", choices=("local",))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    data_dir: Path = _setting(None, "database, originals, journal and logs; none: the user's data folder")
+    server: Server = field(default_factory=Server)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    organizer: Organizer = field(default_factory=Organizer)
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, key: str) -> Any:
+        """The value of the setting with this key, such as "server.port"."""
+        found: Any = self
+        for part in key.split("."):
+            found = getattr(found, part)
+        return found
+
+
+_SECTIONS: Mapping[str, type[Any]] = {
+    "server": Server,
+    "database": DatabaseSettings,
+    "storage": StorageSettings,
+    "organizer": Organizer,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One setting: its key, environment name, default and what it is for."""
+
+    key: str
+    environment: str
+    default: Any
+    help: str
+    secret: bool
+    choices: tuple[str, ...]
+    kind: type
+
+
+def definitions() -> Iterator[Definition]:
+    """Every setting, in the order of the documentation."""
+    yield _definition("", next(f for f in fields(Settings) if f.name == "data_dir"))
+    for section, cls in _SECTIONS.items():
+        for item in fields(cls):
+            yield _definition(f"{section}.", item)
+
+
+def _definition(prefix: str, item: "Field[Any]") -> Definition:
+    key = prefix + item.name
+    kind = int if item.type in (int, "int") else Path if item.type in (Path, "Path") else str
+    return Definition(
+        key=key,
+        environment=ENVIRONMENT_PREFIX + key.replace(".", "_").upper(),
+        default=None if item.default is MISSING else item.default,
+        help=item.metadata["help"],
+        secret=item.metadata["secret"],
+        choices=item.metadata["choices"],
+        kind=kind,
+    )
+
+
+def default_config_file() -> Path:
+    return user_config_path("momentarium", appauthor=False) / "config.toml"
+
+
+def load(
+    *,
+    file: Path | None = None,
+    profile: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Read all settings. `options` are the command line's, by key; those that are None were not given.
+
+    SettingsError lists everything that is wrong at once.
+    """
+    environment = os.environ if environment is None else environment
+    problems: list[str] = []
+    from_file = _read_file(file, profile, problems)
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for item in definitions():
+        raw, origin = _find(item, given, environment, from_file)
+        origins[item.key] = origin
+        values[item.key] = _parse(item, raw, origin, problems)
+    unknown = from_file.keys() - {item.key for item in definitions()}
+    problems += [f"{key} is not a setting" for key in sorted(unknown)]
+    if problems:
+        raise SettingsError("; ".join(problems) + ".", hint="`momentarium config` lists all settings.")
+    return _assemble(values, origins)
+
+
+def _find(
+    item: Definition, given: Mapping[str, Any], environment: Mapping[str, str], from_file: Mapping[str, Any]
+) -> tuple[Any, str]:
+    if item.key in given:
+        return given[item.key], "option"
+    if environment.get(item.environment):
+        return environment[item.environment], item.environment
+    if item.key in from_file:
+        return from_file[item.key], "file"
+    return item.default, "default"
+
+
+def _parse(item: Definition, raw: Any, origin: str, problems: list[str]) -> Any:
+    if raw is None:
+        return None
+    try:
+        value = Path(raw).expanduser().absolute() if item.kind is Path else item.kind(raw)
+    except (TypeError, ValueError):
+        problems.append(f"{item.key} (from {origin}) must be {'a number' if item.kind is int else 'text'}")
+        return item.default
+    if item.choices and value not in item.choices:
+        problems.append(f"{item.key} (from {origin}) must be one of: {', '.join(item.choices)}")
+    return value
+
+
+def _assemble(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+    sections = {
+        name: cls(**{f.name: values[f"{name}.{f.name}"] for f in fields(cls)}) for name, cls in _SECTIONS.items()
+    }
+    data_dir = values["data_dir"] or user_data_path("momentarium", appauthor=False)
+    return Settings(data_dir=data_dir, origins=origins, **sections)
+
+
+def _read_file(file: Path | None, profile: str | None, problems: list[str]) -> dict[str, Any]:
+    path = file or default_config_file()
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        document = {}
+        if file is not None:
+            problems.append(f"there is no file {file}")
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"{path} cannot be read: {error}")
+        document = {}
+    profiles = cast("dict[str, Any]", document.pop("profile", {}))
+    if profile is not None and profile not in profiles:
+        problems.append(f"{path} has no [profile.{profile}]")
+    return {**_flatten(document), **_flatten(profiles.get(profile or "", {}))}
+
+
+def _flatten(table: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{name}": inner for name, inner in value.items()})
+        else:
+            flat[key] = value
+    return flat

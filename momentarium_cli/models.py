@@ -1,0 +1,304 @@
+"""Frozen values that cross a border: what the API says, for client and server alike.
+
+Times called `taken_at` are local wall time without a zone; every other time is UTC.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime, StringConstraints, field_validator, model_validator
+
+MAX_BATCH = 1000  # files a request, images a job
+MAX_FILE_BYTES = 1 << 30  # one PUT carries at most 1 GiB
+
+
+def _storable(text: str) -> str:
+    """Databases hold neither NUL nor half a surrogate pair."""
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("must be text without NUL")
+    return text
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ContentType = Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]{1,80}$", max_length=100)]
+FileName = Annotated[str, StringConstraints(min_length=1, max_length=1024), AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(_storable)]
+StorageKey = Annotated[str, StringConstraints(min_length=1, max_length=300)]
+
+
+class Value(BaseModel):
+    """A frozen value; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", allow_inf_nan=False)
+
+
+class TakenAtSource(StrEnum):
+    """Where a capture time comes from, best first."""
+
+    EXIF = "exif"  # DateTimeOriginal
+    CREATED = "created"  # CreateDate (DateTimeDigitized), or the container's creation date
+    FILE_NAME = "file_name"
+    FOLDER_NAME = "folder_name"
+    MTIME = "mtime"  # says when the file was written, not when the photo was taken
+
+
+class Metadata(Value):
+    """What a photo file says of itself. Absurd values are dropped when it is read, so None is "not known"."""
+
+    taken_at: NaiveDatetime | None = None
+    taken_at_source: TakenAtSource | None = None
+    utc_offset_minutes: int | None = Field(default=None, ge=-14 * 60, le=14 * 60)
+    latitude: float | None = Field(default=None, ge=-90, le=90)
+    longitude: float | None = Field(default=None, ge=-180, le=180)
+    altitude: float | None = Field(default=None, ge=-12_000, le=100_000, description="metres above the sea")
+    camera: Text | None = Field(default=None, max_length=200)
+    width: int | None = Field(default=None, ge=1, le=1_000_000, description="pixels, after orientation")
+    height: int | None = Field(default=None, ge=1, le=1_000_000, description="pixels, after orientation")
+
+    @field_validator("taken_at")
+    @classmethod
+    def _plausible(cls, value: datetime | None) -> datetime | None:
+        if value is not None and not 1800 <= value.year <= 2200:
+            raise ValueError("the year must be between 1800 and 2200")
+        return value
+
+    @model_validator(mode="after")
+    def _pairs(self) -> "Metadata":
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("latitude and longitude come together")
+        return self
+
+    @property
+    def taken_sort(self) -> datetime | None:
+        """The capture time in UTC; where the offset is not known, wall time is taken for UTC."""
+        if self.taken_at is None:
+            return None
+        return (self.taken_at - timedelta(minutes=self.utc_offset_minutes or 0)).replace(tzinfo=UTC)
+
+
+# --- uploads ---------------------------------------------------------------------------------------------------
+
+
+class PreviewFile(Value):
+    """The preview of a file about to be uploaded."""
+
+    content_type: Literal["image/jpeg"] = "image/jpeg"
+    size_bytes: int = Field(ge=1, le=16 << 20)
+    sha256: Sha256
+
+
+class UploadFile(Value):
+    """A file about to be uploaded."""
+
+    filename: FileName
+    content_type: ContentType
+    size_bytes: int = Field(ge=1, le=MAX_FILE_BYTES)
+    sha256: Sha256
+    preview: PreviewFile | None = None
+
+
+class GenerateUrls(Value):
+    """POST /api/uploads/generate-urls"""
+
+    files: list[UploadFile] = Field(min_length=1, max_length=MAX_BATCH)
+    import_id: UUID | None = None
+
+
+class SignedRequest(Value):
+    """A request that the store accepts once, as it stands: method, address and every header."""
+
+    method: Literal["PUT", "GET"]
+    url: str
+    headers: dict[str, str] = {}
+    expires_at: datetime
+
+
+class Adopt(Value):
+    """POST to a signed upload address: the body lies in the store's folder for such files already, under this name."""
+
+    staged: str = Field(pattern=r"^[0-9a-f]{32}$")
+    headers: dict[str, str] = Field(description="the headers of the signed request")
+
+
+class UploadStatus(StrEnum):
+    UPLOAD = "upload"  # to be sent, or stored already where no `original` is given
+    DUPLICATE = "duplicate"  # this user has this photo
+    IN_BIN = "in_bin"  # this user has this photo, in the bin
+
+
+class UploadSlot(Value):
+    """The answer for one file, in the order of the request. A request that is absent need not be made."""
+
+    storage_key: StorageKey
+    status: UploadStatus
+    image_id: int | None = None
+    original: SignedRequest | None = None
+    preview: SignedRequest | None = None
+
+
+class UploadSlots(Value):
+    files: list[UploadSlot]
+
+
+# --- jobs ------------------------------------------------------------------------------------------------------
+
+
+class ProcessImage(Metadata):
+    """An uploaded photo and what is known of it."""
+
+    storage_key: StorageKey
+    original_filename: FileName
+    source_folder: Text | None = Field(default=None, max_length=4096)
+    decode_error: Text | None = Field(default=None, max_length=500)
+
+
+class Process(Value):
+    """POST /api/galleries/process"""
+
+    import_id: UUID
+    images: list[ProcessImage] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class JobState(StrEnum):
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def ended(self) -> bool:
+        return self in (JobState.COMPLETED, JobState.FAILED)
+
+
+class JobAccepted(Value):
+    job_id: UUID
+    status: JobState
+
+
+class AlbumSummary(Value):
+    """An album as a list shows it; `photos` counts those of the import or job that was asked for."""
+
+    id: int
+    title: str
+    photos: int
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+class JobStatus(Value):
+    id: UUID
+    import_id: UUID
+    status: JobState
+    stage: str | None = None
+    done: int = 0
+    total: int = 0
+    attempt: int = 0
+    organized_by: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    albums: list[AlbumSummary] = []
+
+
+class Jobs(Value):
+    jobs: list[JobStatus]
+
+
+# --- galleries -------------------------------------------------------------------------------------------------
+
+
+class AlbumKind(StrEnum):
+    EVENT = "event"
+    EVERYDAY = "everyday"  # what is no event, a month at a time
+    UNDATED = "undated"
+    SCREENSHOTS = "screenshots"
+
+
+class Photo(Value):
+    """A photo as an album shows it; the addresses are signed and valid for an hour."""
+
+    id: int
+    original_filename: str
+    content_type: str
+    file_size_bytes: int
+    sha256: Sha256
+    width: int | None
+    height: int | None
+    taken_at: NaiveDatetime | None
+    taken_at_source: TakenAtSource | None
+    utc_offset_minutes: int | None
+    latitude: float | None
+    longitude: float | None
+    altitude: float | None
+    camera: str | None
+    source_folder: str | None
+    decode_error: str | None
+    thumbhash: str | None = Field(description="base64 of the thumbhash")
+    original_url: str
+    preview_url: str | None
+    thumb_url: str | None
+
+
+class Album(Value):
+    id: int
+    title: str
+    theme_description: str | None
+    kind: AlbumKind
+    place: str | None
+    starts_at: NaiveDatetime | None
+    ends_at: NaiveDatetime | None
+    photo_count: int
+    cover_url: str | None
+    organized_by: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Gallery(Value):
+    """GET /api/galleries/{userId}: a page of albums, newest first."""
+
+    user_id: int
+    albums: list[Album]
+    next_cursor: str | None = None
+
+
+class AlbumPage(Value):
+    """GET /api/albums/{id}: the album and a page of its photos, in its order."""
+
+    album: Album
+    photos: list[Photo]
+    next_cursor: str | None = None
+
+
+class Me(Value):
+    """GET /api/me"""
+
+    user_id: int
+    library_id: UUID = Field(description="tells this library from any other, also after a server was set up anew")
+    email: str
+    scopes: list[str]
+    photos: int
+    albums: int
+    storage: str = Field(description="where the originals lie")
+    storage_free_bytes: int | None = Field(default=None, description="where the store is a disk")
+
+
+# --- errors ----------------------------------------------------------------------------------------------------
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; every error answer has this shape."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+    errors: list[dict[str, Any]] = []

@@ -1,0 +1,169 @@
+"""How the processes that share a data folder find each other: who runs, who holds what.
+
+Lock        a kernel lock that names its holder; the kernel lets go of it when the holder dies
+Presence    who uses a thing at this moment; a process that died does not count, however it died
+ServerFile  where the backend of this data folder listens, with the token for it
+"""
+
+import json
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+from filelock import FileLock, Timeout
+
+from momentarium_cli.errors import LockHeld
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, told from a later one with the same id by the time it was created (seconds since the epoch)."""
+
+    pid: int
+    created: float
+
+    @classmethod
+    def current(cls) -> "Process":
+        return cls(os.getpid(), psutil.Process().create_time())
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs; a zombie does not."""
+        try:
+            process = psutil.Process(self.pid)
+            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.created) < 1
+        except psutil.NoSuchProcess:
+            return False
+        except psutil.AccessDenied:
+            return True
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all; it is never readable by others in between."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+class Lock:
+    """A kernel lock on a file. What its holder says of itself lies in a second file beside it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = FileLock(path, thread_local=False)
+        self._holder = path.with_suffix(".holder.json")
+
+    def acquire(self, *, what: str, wait: float = 0) -> Self:
+        """Take the lock within `wait` seconds (-1: however long it takes), else raise LockHeld, naming the holder."""
+        try:
+            self._lock.acquire(timeout=wait)
+        except Timeout:
+            raise LockHeld(f"Another run holds the lock: {self.holder()}.", hint="Wait for it to end.") from None
+        write_private(
+            self._holder,
+            json.dumps({"pid": os.getpid(), "what": what, "since": time.strftime("%Y-%m-%d %H:%M:%S")}),
+        )
+        return self
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def holder(self) -> str:
+        """One phrase about who holds it."""
+        holder = _read_json(self._holder)
+        return f"{holder['what']}, pid {holder['pid']}, since {holder['since']}" if holder else "not known by name"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class Presence:
+    """A folder with one file for each process that uses something."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / f"{os.getpid()}.json"
+
+    def enter(self) -> None:
+        write_private(self._file, json.dumps(asdict(Process.current())))
+
+    def leave(self) -> None:
+        self._file.unlink(missing_ok=True)
+
+    def others(self) -> list[Process]:
+        """The other processes that are there and alive; files of dead ones are cleared away."""
+        found = []
+        for file in self._folder.glob("*.json") if self._folder.is_dir() else ():
+            entry = _read_json(file)
+            process = Process(entry["pid"], entry["created"]) if entry else None
+            if process is None or not process.alive:
+                file.unlink(missing_ok=True)
+            elif process.pid != os.getpid():
+                found.append(process)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFile:
+    """What run/server.json says of the backend that serves a data folder."""
+
+    pid: int
+    created: float
+    url: str
+    token: str
+    incoming: str | None = None  # where a client on the same file system may lay files for the store, as reflinks
+
+    @staticmethod
+    def path(data_dir: Path) -> Path:
+        return data_dir / "run" / "server.json"
+
+    @classmethod
+    def read(cls, data_dir: Path) -> "ServerFile | None":
+        """The server of this data folder if it is alive."""
+        entry = _read_json(cls.path(data_dir))
+        if entry is None:
+            return None
+        try:
+            found = cls(**entry)
+        except TypeError:
+            return None
+        return found if Process(found.pid, found.created).alive else None
+
+    def write(self, data_dir: Path) -> None:
+        write_private(self.path(data_dir), json.dumps(asdict(self)))
+
+
+def server_lock(data_dir: Path) -> Lock:
+    """Held by the one backend that serves this data folder."""
+    return Lock(data_dir / "run" / "server.lock")
+
+
+def server_clients(data_dir: Path) -> Presence:
+    """The clients of the backend that serves this data folder; it ends some time after the last one left."""
+    return Presence(data_dir / "run" / "clients")
