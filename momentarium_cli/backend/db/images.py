@@ -1,0 +1,46 @@
+"""Rows of images."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from momentarium_cli.backend.db.pool import Connection
+from momentarium_cli.backend.db.sql import load
+
+SQL = load("images")
+
+Row = dict[str, Any]
+
+
+def add(conn: Connection, rows: Sequence[Row]) -> None:
+    conn.execute(SQL["add"], {"rows": Jsonb(list(rows))})
+
+
+def unplaced(conn: Connection, keys: Sequence[str]) -> list[Row]:
+    return conn.execute(SQL["unplaced"], {"keys": list(keys)}).fetchall()
+
+
+def without_thumb(conn: Connection, keys: Sequence[str]) -> list[Row]:
+    return conn.execute(SQL["without_thumb"], {"keys": list(keys)}).fetchall()
+
+
+def derived(conn: Connection, rows: Sequence[Row]) -> None:
+    """rows: id, preview_key, thumb_key, thumbhash, phash."""
+    conn.cursor().executemany(SQL["derived"], rows)
+
+
+def undecodable(conn: Connection, rows: Sequence[Row]) -> None:
+    """rows: id, reason."""
+    conn.cursor().executemany(SQL["undecodable"], rows)
+
+
+def of_album(conn: Connection, album_id: int, after: tuple[int, int], limit: int) -> list[Row]:
+    """`after`: display_order and id of the last one of the page before."""
+    return conn.execute(
+        SQL["of_album"], {"album_id": album_id, "order": after[0], "id": after[1], "limit": limit}
+    ).fetchall()
+
+
+def of_albums(conn: Connection, album_ids: Sequence[int]) -> list[Row]:
+    return conn.execute(SQL["of_albums"], {"album_ids": list(album_ids)}).fetchall()

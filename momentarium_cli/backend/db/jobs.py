@@ -1,0 +1,134 @@
+"""Rows of processing_jobs, and users.library_version that finishing a job depends on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from momentarium_cli.backend.db.pool import Connection
+from momentarium_cli.backend.db.sql import load
+
+SQL = load("jobs")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row; times are UTC. Only whoever holds the current `fence` may write to a job that is processing."""
+
+    id: UUID
+    user_id: int
+    import_id: UUID
+    status: str
+    image_keys: list[str]
+    result_data: dict[str, Any] | None
+    error_code: str | None
+    error_message: str | None
+    stage: str | None
+    done: int
+    total: int
+    attempt: int
+    fence: int
+    lease_until: datetime | None
+    deliver_after: datetime
+    organized_by: str | None
+    idempotency_key: UUID
+    request_sha256: str
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+def _one(conn: Connection, name: str, **values: Any) -> Job | None:
+    row = conn.execute(SQL[name], values).fetchone()
+    return Job(**row) if row else None
+
+
+def add(
+    conn: Connection, *, import_id: UUID, image_keys: Sequence[str], idempotency_key: UUID, request_sha256: str
+) -> Job | None:
+    """The new job, or None if this batch has one."""
+    return _one(
+        conn,
+        "add",
+        import_id=import_id,
+        image_keys=list(image_keys),
+        idempotency_key=idempotency_key,
+        request_sha256=request_sha256,
+    )
+
+
+def by_idempotency_key(conn: Connection, key: UUID) -> Job | None:
+    return _one(conn, "by_idempotency_key", key=key)
+
+
+def one(conn: Connection, job_id: UUID) -> Job | None:
+    return _one(conn, "one", id=job_id)
+
+
+def of_import(conn: Connection, import_id: UUID | None, limit: int) -> list[Job]:
+    """Newest first; of every import where none is named."""
+    rows = conn.execute(SQL["of_import"], {"import_id": import_id, "limit": limit}).fetchall()
+    return [Job(**row) for row in rows]
+
+
+def claim(conn: Connection, job_id: UUID, lease: timedelta) -> Job | None:
+    return _one(conn, "claim", id=job_id, lease=lease)
+
+
+def renew(conn: Connection, job: Job, lease: timedelta) -> bool:
+    """Whether the job is still this worker's."""
+    return conn.execute(SQL["renew"], {"id": job.id, "fence": job.fence, "lease": lease}).fetchone() is not None
+
+
+def progress(conn: Connection, job: Job, stage: str, done: int, total: int) -> bool:
+    values = {"id": job.id, "fence": job.fence, "stage": stage, "done": done, "total": total}
+    return conn.execute(SQL["progress"], values).fetchone() is not None
+
+
+def postpone(conn: Connection, job: Job, delay: timedelta, code: str, message: str) -> bool:
+    values = {"id": job.id, "fence": job.fence, "delay": delay, "code": code, "message": message}
+    return conn.execute(SQL["postpone"], values).fetchone() is not None
+
+
+def complete(conn: Connection, job: Job, organized_by: str, result: dict[str, Any]) -> bool:
+    values = {"id": job.id, "fence": job.fence, "organized_by": organized_by, "result": Jsonb(result)}
+    return conn.execute(SQL["complete"], values).fetchone() is not None
+
+
+def fail(conn: Connection, job: Job, code: str, message: str) -> bool:
+    values = {"id": job.id, "fence": job.fence, "code": code, "message": message}
+    return conn.execute(SQL["fail"], values).fetchone() is not None
+
+
+def cancel(conn: Connection, job_id: UUID) -> Job | None:
+    return _one(conn, "cancel", id=job_id)
+
+
+def retry(conn: Connection, job_id: UUID) -> Job | None:
+    return _one(conn, "retry", id=job_id)
+
+
+def next_pending(conn: Connection) -> UUID | None:
+    row = conn.execute(SQL["next_pending"]).fetchone()
+    return row["id"] if row else None
+
+
+def overdue(conn: Connection) -> list[UUID]:
+    return [row["id"] for row in conn.execute(SQL["overdue"]).fetchall()]
+
+
+def open_count(conn: Connection) -> int:
+    row = conn.execute(SQL["open_count"]).fetchone()
+    return int(row["n"]) if row else 0
+
+
+def library_version(conn: Connection, *, lock: bool = False) -> int:
+    row = conn.execute(SQL["library_version" if lock else "peek_version"]).fetchone()
+    return int(row["library_version"]) if row else 0
+
+
+def bump_version(conn: Connection) -> None:
+    conn.execute(SQL["bump_version"])

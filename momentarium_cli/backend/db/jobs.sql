@@ -1,0 +1,78 @@
+-- add: a job for a batch; nothing if this batch has one
+insert into processing_jobs (user_id, import_id, image_keys, idempotency_key, request_sha256, total)
+values (app_user(), %(import_id)s, %(image_keys)s, %(idempotency_key)s, %(request_sha256)s, cardinality(%(image_keys)s::text[]))
+on conflict (user_id, idempotency_key) do nothing
+returning *
+
+-- by_idempotency_key: the job of a batch
+select * from processing_jobs where idempotency_key = %(key)s
+
+-- one: a job
+select * from processing_jobs where id = %(id)s
+
+-- of_import: the jobs of an import, in the order of their batches
+select * from processing_jobs where %(import_id)s::uuid is null or import_id = %(import_id)s
+ order by idempotency_key desc limit %(limit)s
+
+-- claim: the next job of the user whose job this is, if nobody has it
+select * from claim_job(%(id)s, %(lease)s)
+
+-- renew: keep a lease; nothing if it was taken away
+update processing_jobs set lease_until = clock_timestamp() + %(lease)s
+ where id = %(id)s and fence = %(fence)s and status = 'processing'
+returning id
+
+-- progress: how far a job is
+update processing_jobs set stage = %(stage)s, done = %(done)s, total = %(total)s
+ where id = %(id)s and fence = %(fence)s and status = 'processing'
+returning id
+
+-- postpone: let go of a job until later, with what stood in its way
+update processing_jobs set lease_until = clock_timestamp() + %(delay)s, error_code = %(code)s, error_message = %(message)s
+ where id = %(id)s and fence = %(fence)s and status = 'processing'
+returning id
+
+-- complete: a job's end, only for whoever still has it
+update processing_jobs
+   set status = 'completed', lease_until = null, stage = null, done = total, completed_at = now(),
+       error_code = null, error_message = null, organized_by = %(organized_by)s, result_data = %(result)s
+ where id = %(id)s and fence = %(fence)s and status = 'processing'
+returning id
+
+-- fail: a job's end, only for whoever still has it
+update processing_jobs
+   set status = 'failed', lease_until = null, completed_at = now(), error_code = %(code)s, error_message = %(message)s
+ where id = %(id)s and fence = %(fence)s and status = 'processing'
+returning id
+
+-- cancel: whoever works on it loses it
+update processing_jobs
+   set status = 'failed', lease_until = null, completed_at = now(), fence = fence + 1,
+       error_code = 'cancelled', error_message = 'Cancelled. The photos are safe; `momentarium retry` organizes them.'
+ where id = %(id)s and status in ('pending', 'processing')
+returning *
+
+-- retry: a failed job from the beginning
+update processing_jobs
+   set status = 'pending', fence = fence + 1, attempt = 0, stage = null, done = 0, completed_at = null,
+       error_code = null, error_message = null, deliver_after = now()
+ where id = %(id)s and status = 'failed'
+returning *
+
+-- next_pending: the user's job that comes after the one that ended
+select id from processing_jobs where status = 'pending' order by idempotency_key limit 1
+
+-- overdue: jobs that a worker should be woken for
+select id from overdue_jobs()
+
+-- open_count: jobs that have not ended, of all users
+select open_jobs() as n
+
+-- library_version: what the user's albums stand at, locked until this transaction ends
+select library_version from users where id = app_user() for update
+
+-- peek_version: what the user's albums stand at
+select library_version from users where id = app_user()
+
+-- bump_version: the albums changed
+update users set library_version = library_version + 1, updated_at = now() where id = app_user()

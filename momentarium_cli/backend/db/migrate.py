@@ -1,0 +1,84 @@
+"""Bring a database to this version's schema: numbered SQL files that only go forward, then the job queue's own.
+
+Each file and the row that says it was applied are one transaction; an advisory lock lets one server at a time migrate.
+"""
+
+import re
+from importlib import resources
+from typing import LiteralString, cast
+
+import psycopg
+from procrastinate.schema import SchemaManager, migrations_path
+
+from momentarium_cli.backend.db.pool import APP_ROLE
+from momentarium_cli.errors import DatabaseUnavailable, SettingsError
+
+MINIMUM_VERSION = 180000
+_LOCK = 7_236_411_905  # any number that is always the same
+
+
+def migrate(conninfo: str) -> list[str]:
+    """Apply what is missing, as the owner of the tables. Returns the names of what was applied."""
+    try:
+        with psycopg.connect(conninfo, autocommit=True, connect_timeout=10) as conn:
+            if conn.info.server_version < MINIMUM_VERSION:
+                raise SettingsError("database.url must be PostgreSQL 18 or newer.", hint="Upgrade the database.")
+            conn.execute("select pg_advisory_lock(%s)", (_LOCK,))
+            try:
+                return _apply_missing(conn)
+            finally:
+                conn.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"The database does not answer: {error}.", hint="Check database.url.") from error
+
+
+def _apply_missing(conn: psycopg.Connection) -> list[str]:
+    conn.execute("create table if not exists schema_migrations(name text primary key, applied_at timestamptz default now())")
+    applied = {str(row[0]) for row in conn.execute("select name from schema_migrations").fetchall()}
+    done = [name for name, sql in _ours() if name not in applied and _apply(conn, [name], sql)]
+    return done + _apply_queue_schema(conn, applied)
+
+
+def _ours() -> list[tuple[str, str]]:
+    folder = resources.files("momentarium_cli.backend.db").joinpath("migrations")
+    files = sorted((file for file in folder.iterdir() if re.match(r"\d{4}_.*\.sql$", file.name)), key=lambda f: f.name)
+    return [(file.name, file.read_text("utf-8")) for file in files]
+
+
+def _apply_queue_schema(conn: psycopg.Connection, applied: set[str]) -> list[str]:
+    """procrastinate brings a whole schema for a new database, and its own migrations for one it knows."""
+    files = sorted(migrations_path.glob("*.sql"), key=lambda file: _version(file.name))
+    names = [f"procrastinate/{file.name}" for file in files]
+    if not any(name.startswith("procrastinate/") for name in applied):
+        _apply(conn, names, SchemaManager.get_schema() + _grants())
+        return names
+    done = []
+    for file, name in zip(files, names, strict=True):
+        if name not in applied:
+            _apply(conn, [name], file.read_text("utf-8") + _grants())
+            done.append(name)
+    return done
+
+
+def _version(file_name: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", file_name)[:4])
+
+
+def _grants() -> str:
+    """The application defers jobs in its own transactions, so it may write the queue's tables."""
+    return f"""
+    ;do $$ declare item record; begin
+      for item in select oid::regclass as name, relkind from pg_class
+                  where relnamespace = 'public'::regnamespace and relname like 'procrastinate\\_%' and relkind in ('r', 'S')
+      loop
+        execute format('grant %s on %s to {APP_ROLE}',
+                       case item.relkind when 'r' then 'select, insert, update, delete' else 'usage' end, item.name);
+      end loop;
+    end $$"""
+
+
+def _apply(conn: psycopg.Connection, names: list[str], sql: str) -> bool:
+    with conn.transaction():
+        conn.execute(cast("LiteralString", sql))
+        conn.cursor().executemany("insert into schema_migrations(name) values (%s)", [(name,) for name in names])
+    return True

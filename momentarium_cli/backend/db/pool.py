@@ -1,0 +1,74 @@
+"""Connections to PostgreSQL, and the two ways to use one.
+
+transaction(user_id)   as the application, which sees only this user's rows
+administration()       as the owner of the tables: migrations, users and tokens
+
+Both give a connection inside a transaction; leaving the block commits, an exception rolls back.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
+
+from momentarium_cli.errors import DatabaseUnavailable, InsufficientStorage
+
+APP_ROLE = "momentarium_app"
+Connection = psycopg.Connection[dict[str, Any]]
+
+# Role and user are set for the transaction alone, so that neither leaks through a pooler.
+_BECOME = "select set_config('role', %s, true), set_config('app.user_id', %s, true)"
+
+
+class Database:
+    """A pool of connections. Opening it connects lazily; a database that is down raises DatabaseUnavailable."""
+
+    def __init__(self, conninfo: str, *, direct_conninfo: str | None = None, max_size: int = 10) -> None:
+        self.conninfo = conninfo
+        self.direct_conninfo = direct_conninfo or conninfo
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            conninfo,
+            connection_class=psycopg.Connection[dict[str, Any]],
+            kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": 5},
+            min_size=1,
+            max_size=max_size,
+            timeout=5,
+            max_waiting=200,
+            max_lifetime=1800,
+            reconnect_timeout=10,
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    @contextmanager
+    def transaction(self, user_id: int | None) -> Iterator[Connection]:
+        """A transaction that sees and writes only rows of this user; without one, only what belongs to nobody."""
+        with self._connection() as conn:
+            conn.execute(_BECOME, (APP_ROLE, "" if user_id is None else str(user_id)))
+            yield conn
+
+    @contextmanager
+    def administration(self) -> Iterator[Connection]:
+        """A transaction of the owner."""
+        with self._connection() as conn:
+            yield conn
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        try:
+            with self._pool.connection() as conn:
+                yield conn
+        except (PoolTimeout, TooManyRequests) as error:
+            raise DatabaseUnavailable("The database does not answer, or is too busy.", retry_after=5) from error
+        except psycopg.errors.DiskFull as error:
+            raise InsufficientStorage("The disk of the database is full.", hint="Free some space there.") from error
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            logging.getLogger(__name__).warning("database: %s", error)
+            raise DatabaseUnavailable("The connection to the database was lost.", retry_after=2) from error
+
+    def close(self) -> None:
+        self._pool.close(timeout=2)

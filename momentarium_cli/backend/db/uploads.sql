@@ -1,0 +1,26 @@
+-- known: which of these checksums the user has as photos or was issued before, and whether those are in the bin
+select c.sha256, i.id as image_id, i.deleted_at is not null as in_bin, u.storage_key, u.state
+  from unnest(%(sha256s)s::text[]) as c (sha256)
+  left join images i on i.sha256 = c.sha256
+  left join uploads u on u.sha256 = c.sha256
+ where i.id is not null or u.id is not null
+
+-- issue: what is about to be uploaded; issued again, a key keeps its row
+insert into uploads (user_id, storage_key, sha256, size_bytes, content_type, preview_key, import_id)
+select app_user(), x.storage_key, x.sha256, x.size_bytes, x.content_type, x.preview_key, %(import_id)s
+  from jsonb_to_recordset(%(rows)s)
+       as x (storage_key text, sha256 text, size_bytes bigint, content_type text, preview_key text)
+on conflict (storage_key) do update
+   set issued_at = now(), preview_key = coalesce(excluded.preview_key, uploads.preview_key),
+       import_id = excluded.import_id, size_bytes = excluded.size_bytes, content_type = excluded.content_type
+ where uploads.state = 'issued'
+
+-- by_keys: what was issued to this user under these keys
+select storage_key, sha256, size_bytes, content_type, preview_key, state from uploads
+ where storage_key = any(%(keys)s)
+
+-- register: marks them as photos; locked in one order, so that two requests never wait for each other
+with mine as (
+  select id from uploads where storage_key = any(%(keys)s) and state <> 'deleting' order by id for update
+)
+update uploads set state = 'registered' from mine where uploads.id = mine.id returning storage_key
