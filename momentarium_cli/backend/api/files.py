@@ -1,0 +1,102 @@
+"""The local store's signed addresses: PUT and GET /files/{key}."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Mapping
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+from starlette.requests import ClientDisconnect
+
+from momentarium_cli.backend.api.auth import ServicesDep, signed
+from momentarium_cli.backend.storage.base import Body, SignedFiles
+from momentarium_cli.backend.services import Services
+from momentarium_cli.errors import BadRequest, Forbidden, NotFound
+from momentarium_cli.models import Adopt
+
+router = APIRouter()
+
+_SLICE_BYTES = 1 << 20
+
+
+@router.put("/files/{key:path}", status_code=201, **signed())
+async def put(key: str, request: Request, services: ServicesDep) -> Response:
+    """Store the body, if it is what was signed."""
+    store = _local(services)
+    services.arrivals.mark()
+    size = store.check_upload(key, _query(request), request.headers)
+    await _receive(request, await asyncio.to_thread(store.receive, key, size))
+    services.arrivals.mark()
+    return Response(status_code=201)
+
+
+@router.post("/files/{key:path}", status_code=201, **signed())
+def adopt(key: str, body: Adopt, request: Request, services: ServicesDep) -> Response:
+    """Store a file that a client on the same file system laid into the store's folder, if it is what was signed."""
+    store = _local(services)
+    store.adopt(key, store.check_upload(key, _query(request), body.headers), body.staged)
+    services.arrivals.mark()
+    return Response(status_code=201)
+
+
+@router.get("/files/{key:path}", response_class=FileResponse, **signed())
+def get(key: str, request: Request, services: ServicesDep) -> FileResponse:
+    """The object, as the address says: shown, or downloaded under a name."""
+    path, content_type, name = _local(services).check_download(key, _query(request))
+    return FileResponse(
+        path,
+        media_type=content_type,
+        headers={
+            "Content-Disposition": _disposition(name),
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Cache-Control": "private, max-age=3600, immutable",
+        },
+    )
+
+
+def _local(services: Services) -> SignedFiles:
+    if services.files is None:
+        raise NotFound("There is nothing at this address.")
+    return services.files
+
+
+def _query(request: Request) -> Mapping[str, str]:
+    if len(request.query_params.multi_items()) != len(request.query_params):
+        raise Forbidden("The request is not the one that was signed.", code="bad_signature")
+    return request.query_params
+
+
+async def _receive(request: Request, incoming: Body) -> None:
+    """Hash and write off the loop, in slices, one of them under way while the next comes in."""
+    pending: Awaitable[None] | None = None
+    slice_ = bytearray()
+    try:
+        async for chunk in request.stream():
+            slice_ += chunk
+            if len(slice_) >= _SLICE_BYTES:
+                if pending is not None:
+                    await pending
+                pending, slice_ = asyncio.ensure_future(asyncio.to_thread(incoming.write, bytes(slice_))), bytearray()
+        if pending is not None:
+            await pending
+        await asyncio.to_thread(_finish, incoming, bytes(slice_))
+    except ClientDisconnect:
+        raise BadRequest("The body ended before its time.", code="bad_length") from None
+    finally:
+        if pending is not None:
+            await asyncio.gather(pending, return_exceptions=True)
+        await asyncio.to_thread(incoming.abort)
+
+
+def _finish(incoming: Body, rest: bytes) -> None:
+    if rest:
+        incoming.write(rest)
+    incoming.commit()
+
+
+def _disposition(name: str | None) -> str:
+    if name is None:
+        return "inline"
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"

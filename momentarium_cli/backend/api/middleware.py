@@ -1,0 +1,76 @@
+"""What happens around every request: an id, a line in the log, a limit on bodies, headers for browsers."""
+
+import logging
+import time
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from momentarium_cli.backend.api.problems import answer
+from momentarium_cli.errors import TooLarge
+from momentarium_cli.logs import request_id
+
+log = logging.getLogger(__name__)
+
+MAX_JSON_BYTES = 8 << 20  # 1,000 photos with long names and folders stay well below
+
+
+class Envelope:
+    """Wraps the application; bodies under /files/ have a limit of their own, which is signed."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id.set(uuid4().hex[:16])
+        started, status = time.monotonic(), 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id.get()
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        if _too_large(scope):
+            await answer(TooLarge(f"The body is larger than {MAX_JSON_BYTES >> 20} MiB."))(
+                scope, receive, send_with_headers
+            )
+            return
+        try:
+            await self._app(scope, _limited(scope, receive), send_with_headers)
+        finally:
+            log.info("%s %s %d %.0f ms", scope["method"], scope["path"], status, (time.monotonic() - started) * 1000)
+
+
+def _is_file(scope: Scope) -> bool:
+    return str(scope["path"]).startswith("/files/")
+
+
+def _too_large(scope: Scope) -> bool:
+    length = Headers(scope=scope).get("content-length", "0")
+    return not _is_file(scope) and length.isdigit() and int(length) > MAX_JSON_BYTES
+
+
+def _limited(scope: Scope, receive: Receive) -> Receive:
+    """A body without a length is cut off where it grows too large."""
+    if _is_file(scope):
+        return receive
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > MAX_JSON_BYTES:
+            raise TooLarge(f"The body is larger than {MAX_JSON_BYTES >> 20} MiB.")
+        return message
+
+    return counted

@@ -1,0 +1,24 @@
+"""Whether photos are arriving, so that the worker's decoding leaves the processor to them."""
+
+import time
+from threading import Event
+
+_QUIET_SECONDS = 1.0
+_AT_MOST_SECONDS = 10.0  # first albums must not wait for the last photo
+
+
+class Arrivals:
+    """Marked by the API whenever a photo arrives; asked by the worker before it decodes."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def mark(self) -> None:
+        self._last = time.monotonic()
+
+    def wait_for_quiet(self, stop: Event) -> None:
+        """Return once nothing has arrived for a second, at the latest after ten, or when `stop` is set."""
+        deadline = time.monotonic() + _AT_MOST_SECONDS
+        while (now := time.monotonic()) < min(self._last + _QUIET_SECONDS, deadline):
+            if stop.wait(min(0.2, self._last + _QUIET_SECONDS - now + 0.01)):
+                return

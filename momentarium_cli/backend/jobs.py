@@ -1,0 +1,246 @@
+"""Jobs: accept a batch, claim, keep, finish, retry, cancel, and the sweep that forgets none.
+
+pending -> processing -> completed | failed; failed -> pending by hand. The row is the truth, a message only wakes.
+Whoever claims a job gets a lease and a fence; only the holder of the current fence may write to it.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from momentarium_cli.backend.db import albums, images, uploads
+from momentarium_cli.backend.db import jobs as rows
+from momentarium_cli.backend.db.jobs import Job
+from momentarium_cli.backend.db.pool import Connection, Database
+from momentarium_cli.backend.db.uploads import Issued
+from momentarium_cli.backend.queues.base import Queue
+from momentarium_cli.backend.storage.base import Storage
+from momentarium_cli.errors import Conflict, MomentariumError, NotAsDescribed, NotFound
+from momentarium_cli.models import JobState, JobStatus, Process, ProcessImage
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+RENEW_SECONDS = 15.0
+MAX_ATTEMPTS = 5
+_HEADS_AT_ONCE = 16
+_LISTED = 200
+
+
+class Jobs:
+    def __init__(self, database: Database, storage: Storage, queue: Queue) -> None:
+        self._database = database
+        self._storage = storage
+        self._queue = queue
+
+    # --- what the API asks for ---------------------------------------------------------------------------------
+
+    def accept(self, user_id: int, request: Process, idempotency_key: UUID) -> tuple[Job, bool]:
+        """Register the images and a job for them in one transaction. Returns the job, and whether it was there before.
+
+        NotAsDescribed names the objects that are missing or different; Conflict: the key was used for another batch.
+        """
+        checksum = _checksum(request)
+        with self._database.transaction(user_id) as conn:
+            earlier = rows.by_idempotency_key(conn, idempotency_key)
+            issued = uploads.by_keys(conn, [image.storage_key for image in request.images])
+        if earlier is not None:
+            return _same(earlier, checksum), True
+        self._verify(request.images, issued)
+        with self._database.transaction(user_id) as conn:
+            return self._register(conn, request, issued, idempotency_key, checksum)
+
+    def status(self, user_id: int, job_id: UUID) -> JobStatus:
+        """A job as its owner sees it. Asking also wakes what is overdue."""
+        with self._database.transaction(user_id) as conn:
+            job = _found(rows.one(conn, job_id))
+            status = _status(job, albums.of_jobs(conn, [job.id]) if job.status == "completed" else [])
+        if not status.status.ended:
+            self.sweep()
+        return status
+
+    def of_import(self, user_id: int, import_id: UUID | None) -> list[JobStatus]:
+        """The jobs of an import, or the latest jobs; newest first. Only finished ones tell their albums."""
+        with self._database.transaction(user_id) as conn:
+            found = rows.of_import(conn, import_id, _LISTED)
+            return [_status(job, albums.of_jobs(conn, [job.id])) for job in found]
+
+    def albums_of(self, user_id: int, job_ids: Sequence[UUID]) -> list[Any]:
+        with self._database.transaction(user_id) as conn:
+            return albums.of_jobs(conn, job_ids)
+
+    def retry(self, user_id: int, job_id: UUID) -> JobStatus:
+        with self._database.transaction(user_id) as conn:
+            job = rows.retry(conn, job_id)
+            if job is None:
+                raise Conflict(f"The job is {_found(rows.one(conn, job_id)).status}; only a failed job can be retried.")
+            self._wake_next(conn)
+            return _status(job, [])
+
+    def cancel(self, user_id: int, job_id: UUID) -> JobStatus:
+        with self._database.transaction(user_id) as conn:
+            job = rows.cancel(conn, job_id)
+            if job is None:
+                raise Conflict(f"The job is {_found(rows.one(conn, job_id)).status} already; there is nothing to cancel.")
+            self._wake_next(conn)
+            return _status(job, [])
+
+    # --- what the worker does ----------------------------------------------------------------------------------
+
+    def claim(self, job_id: UUID) -> Job | None:
+        """The next job of the user whose job this is, or None if there is nothing to do for them now."""
+        with self._database.transaction(None) as conn:
+            return rows.claim(conn, job_id, LEASE)
+
+    def renew(self, job: Job) -> bool:
+        """Whether the job is still this worker's."""
+        with self._database.transaction(job.user_id) as conn:
+            return rows.renew(conn, job, LEASE)
+
+    def progress(self, job: Job, stage: str, done: int, total: int) -> bool:
+        """Whether the job is still this worker's."""
+        with self._database.transaction(job.user_id) as conn:
+            return rows.progress(conn, job, stage, done, total)
+
+    def complete(self, conn: Connection, job: Job, organized_by: str, result: dict[str, Any]) -> bool:
+        """End the job in the transaction that wrote its albums; False if it is no longer this worker's."""
+        if not rows.complete(conn, job, organized_by, result):
+            return False
+        self._wake_next(conn)
+        return True
+
+    def fail(self, job: Job, code: str, message: str) -> None:
+        with self._database.transaction(job.user_id) as conn:
+            if rows.fail(conn, job, code, message):
+                self._wake_next(conn)
+
+    def postpone(self, job: Job, delay: timedelta, error: MomentariumError) -> None:
+        """Let go of the job; it is claimed again after `delay`."""
+        with self._database.transaction(job.user_id) as conn:
+            if rows.postpone(conn, job, delay, error.error_code, error.message):
+                self._queue.deliver(job.id, conn, after=delay)
+
+    def sweep(self) -> int:
+        """Wake a worker for every job that is due and that nobody works on. Returns how many there were."""
+        with self._database.transaction(None) as conn:
+            self._queue.tidy(conn)
+            overdue = rows.overdue(conn)
+            for job_id in overdue:
+                self._queue.deliver(job_id, conn)
+            return len(overdue)
+
+    def open_count(self) -> int:
+        """How many jobs, of all users, have not ended."""
+        with self._database.transaction(None) as conn:
+            return rows.open_count(conn)
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _verify(self, described: Sequence[ProcessImage], issued: dict[str, Issued]) -> None:
+        """No connection is held here: the store may take its time."""
+        with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
+            reasons = pool.map(lambda image: self._wrong_with(issued.get(image.storage_key)), described)
+            wrong = [
+                {"storage_key": image.storage_key, "reason": reason}
+                for image, reason in zip(described, reasons, strict=True)
+                if reason
+            ]
+        if wrong:
+            raise NotAsDescribed(
+                f"{len(wrong)} of {len(described)} originals are not in the store as described.",
+                hint="Upload them again.",
+                details=wrong,
+            )
+
+    def _wrong_with(self, upload: Issued | None) -> str | None:
+        if upload is None:
+            return "not issued"
+        stored = self._storage.head(upload.storage_key)
+        if stored is None:
+            return "missing"
+        if stored.size != upload.size_bytes:
+            return "another size"
+        return None if stored.sha256 == upload.sha256 else "another checksum"
+
+    def _register(
+        self, conn: Connection, request: Process, issued: dict[str, Issued], idempotency_key: UUID, checksum: str
+    ) -> tuple[Job, bool]:
+        keys = list(dict.fromkeys(image.storage_key for image in request.images))
+        gone = set(keys) - uploads.register(conn, keys)
+        if gone:
+            raise NotAsDescribed(
+                "Some originals are being deleted.",
+                hint="Upload them again.",
+                details=[{"storage_key": key, "reason": "missing"} for key in sorted(gone)],
+            )
+        by_key = {image.storage_key: image for image in request.images}
+        images.add(conn, [_image_row(image, issued[key]) for key, image in by_key.items()])
+        job = rows.add(
+            conn,
+            import_id=request.import_id,
+            image_keys=keys,
+            idempotency_key=idempotency_key,
+            request_sha256=checksum,
+        )
+        if job is None:  # the same request, at the same time
+            return _same(_found(rows.by_idempotency_key(conn, idempotency_key)), checksum), True
+        self._queue.deliver(job.id, conn)
+        return job, False
+
+    def _wake_next(self, conn: Connection) -> None:
+        """Claiming takes the user's jobs in order, so one that ended wakes the next."""
+        waiting = rows.next_pending(conn)
+        if waiting is not None:
+            self._queue.deliver(waiting, conn)
+
+
+def _same(job: Job, checksum: str) -> Job:
+    if job.request_sha256 != checksum:
+        raise Conflict("This Idempotency-Key was used for another batch.", hint="Use a new key.")
+    return job
+
+
+def _found(job: Job | None) -> Job:
+    if job is None:
+        raise NotFound("There is no such job.")
+    return job
+
+
+def _checksum(request: Process) -> str:
+    canonical = json.dumps(request.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _image_row(image: ProcessImage, upload: Issued) -> dict[str, Any]:
+    values = image.model_dump(mode="json")
+    return values | {
+        "sha256": upload.sha256,
+        "preview_key": upload.preview_key,
+        "content_type": upload.content_type,
+        "file_size_bytes": upload.size_bytes,
+        "taken_sort": image.taken_sort.isoformat() if image.taken_sort else None,
+    }
+
+
+def _status(job: Job, made: Sequence[Any]) -> JobStatus:
+    return JobStatus(
+        id=job.id,
+        import_id=job.import_id,
+        status=JobState(job.status),
+        stage=job.stage,
+        done=job.done,
+        total=job.total,
+        attempt=job.attempt,
+        organized_by=job.organized_by,
+        error_code=job.error_code,
+        error_message=job.error_message,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        completed_at=job.completed_at,
+        albums=list(made),
+    )

@@ -1,0 +1,58 @@
+"""A claimed job, kept while it is worked on."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from momentarium_cli.backend.db.jobs import Job
+from momentarium_cli.backend.jobs import RENEW_SECONDS, Jobs
+from momentarium_cli.errors import Temporary
+
+log = logging.getLogger(__name__)
+
+
+class JobLost(Exception):  # noqa: N818 -- not an error: the job was cancelled, another has it, or we are to stop
+    """The job is no longer this worker's to write to."""
+
+
+class Lease:
+    """A claimed job. It is renewed in the background; whoever works on it asks `check` now and then."""
+
+    def __init__(self, jobs: Jobs, job: Job, stop: Event) -> None:
+        self.job = job
+        self.stop = stop
+        self._jobs = jobs
+        self._ended = Event()
+        self._lost = Event()
+
+    def check(self) -> None:
+        """Raise JobLost if the job is no longer ours, or if the worker is to stop."""
+        if self._lost.is_set() or self.stop.is_set():
+            raise JobLost
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Say how far the job is; checks, too."""
+        self.check()
+        if not self._jobs.progress(self.job, stage, done, total):
+            raise JobLost
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Renew the lease while the block runs."""
+        thread = Thread(target=self._renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEW_SECONDS):
+            try:
+                if not self._jobs.renew(self.job):
+                    self._lost.set()
+                    return
+            except Temporary as error:
+                log.warning("the lease could not be renewed: %s", error)

@@ -1,0 +1,76 @@
+"""The port to whatever makes albums out of photos.
+
+photo       a picture with what is known of its time, place and origin; never its bytes
+event       photos that belong together in time and place: what an album shows
+album       what the gallery has: titled photos in an order, with a cover
+existing    an album that earlier jobs made, with the photos it holds
+proposal    what an organizer wants: photos into a new album, or into an existing one that they continue
+
+An organizer is total: every photo it is given is in exactly one proposal. It never moves a photo that is in an
+album already, and it never touches the title of an album whose owner edited it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from momentarium_cli.models import AlbumKind
+
+TITLE_LIMIT = 80  # characters, on one line and without control characters
+REACH = timedelta(days=32)  # albums with a photo nearer than this to a new one are asked for: a month, in any zone
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """taken_at is local wall time without a zone, taken_sort is UTC; both are None where the photo is undated.
+
+    A time that only the file system gave (source mtime) does not date a photo.
+    """
+
+    id: int
+    filename: str
+    taken_at: datetime | None = None
+    taken_sort: datetime | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    altitude: float | None = None
+    camera: str | None = None
+    source_folder: str | None = None
+    content_type: str = "image/jpeg"
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingAlbum:
+    """An album within REACH of the new photos, or one that has no time; `edited`: its owner gave it its title."""
+
+    id: int
+    kind: AlbumKind
+    title: str
+    edited: bool
+    photos: tuple[Photo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Photos (only those of this job) for a new album, or for the one with `album_id`; title, theme, place and
+    cover are for the whole album. `photo_ids` are in the order in which they are shown."""
+
+    kind: AlbumKind
+    title: str
+    theme_description: str
+    photo_ids: tuple[int, ...]
+    album_id: int | None = None
+    place: str | None = None
+    cover_id: int | None = None
+
+
+class Organizer(Protocol):
+    @property
+    def name(self) -> str:
+        """What `organized_by` says, such as "local"."""
+
+    def organize(self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Sequence[Proposal]:
+        """Put every photo into exactly one proposal."""

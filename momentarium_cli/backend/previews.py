@@ -1,0 +1,131 @@
+"""Look at every preview of a job: check it, remake it from the original where it is missing or wrong, and derive from
+it what galleries and organizers use (thumbnail, thumbhash, perceptual hash). Decoding happens in limited children."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from momentarium_cli.backend.arrivals import Arrivals
+from momentarium_cli.backend.db import images
+from momentarium_cli.backend.db.jobs import Job
+from momentarium_cli.backend.db.pool import Database
+from momentarium_cli.backend.lease import Lease
+from momentarium_cli.backend.storage.base import Storage, preview_key, thumb_key
+from momentarium_cli.errors import NotFound
+from momentarium_cli.photos.decode import DecodeFailed, Decoder
+from momentarium_cli.photos.formats import BY_CONTENT_TYPE
+from momentarium_cli.photos.preview import Derived, check_preview, derive
+
+_STAGE = "previews"
+_AT_ONCE = 32
+
+Row = dict[str, Any]
+
+
+class Previews:
+    def __init__(self, database: Database, storage: Storage, decoder: Decoder, arrivals: Arrivals) -> None:
+        self._database = database
+        self._storage = storage
+        self._decoder = decoder
+        self._arrivals = arrivals
+
+    def examine(self, job: Job, lease: Lease) -> None:
+        """Leave every photo of the job with its thumbnail, or with the reason why it has none."""
+        with self._database.transaction(job.user_id) as conn:
+            waiting = images.without_thumb(conn, job.image_keys)
+        total = len(job.image_keys)
+        done = total - len(waiting)
+        lease.progress(_STAGE, done, total)
+        for rows in _chunks(waiting, _AT_ONCE):
+            self._arrivals.wait_for_quiet(lease.stop)
+            lease.check()
+            results = self._examine(job.user_id, rows)
+            with self._database.transaction(job.user_id) as conn:
+                images.derived(conn, [result for result in results if "reason" not in result])
+                images.undecodable(conn, [result for result in results if "reason" in result])
+            done += len(rows)
+            lease.progress(_STAGE, done, total)
+
+    def _examine(self, user_id: int, rows: Sequence[Row]) -> list[Row]:
+        started = [(row, self._derive(row)) for row in rows]
+        return [self._finish(user_id, row, future) for row, future in started]
+
+    def _derive(self, row: Row) -> "Future[Examined] | None":
+        key = row["preview_key"]
+        data = self._read(key) if key else None
+        return self._decoder.submit(examine_preview, data) if data else None
+
+    def _read(self, key: str) -> bytes | None:
+        try:
+            with self._storage.open(key) as file:
+                return file.read()
+        except NotFound:
+            return None
+
+    def _finish(self, user_id: int, row: Row, future: "Future[Examined] | None") -> Row:
+        examined = _result(future) if future is not None else Examined(reason="missing")
+        key = row["preview_key"]
+        if examined.derived is None:
+            examined, key = self._remade(user_id, row)
+        if examined.derived is None or key is None:
+            return {"id": row["id"], "reason": examined.reason or "it could not be decoded"}
+        thumb = thumb_key(user_id, examined.derived.thumb_sha256)
+        self._storage.put(thumb, examined.derived.thumb, content_type="image/jpeg")
+        return {
+            "id": row["id"],
+            "preview_key": key,
+            "thumb_key": thumb,
+            "thumbhash": examined.derived.thumbhash,
+            "phash": examined.derived.phash,
+        }
+
+    def _remade(self, user_id: int, row: Row) -> "tuple[Examined, str | None]":
+        """A new preview, from the original."""
+        with _local_copy(self._storage, row["storage_key"], row["content_type"]) as path:
+            prepared = self._decoder.prepare(path).result()
+        if prepared.preview is None or prepared.preview_sha256 is None:
+            return Examined(reason=prepared.decode_error), None
+        key = preview_key(user_id, prepared.preview_sha256)
+        self._storage.put(key, prepared.preview, content_type="image/jpeg")
+        return _result(self._decoder.submit(examine_preview, prepared.preview)), key
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was derived from a preview, or the reason why it cannot be used."""
+
+    derived: Derived | None = None
+    reason: str | None = None
+
+
+def examine_preview(data: bytes) -> Examined:
+    """Runs in a child process."""
+    reason = check_preview(data)
+    return Examined(reason=reason) if reason else Examined(derived=derive(data))
+
+
+def _result(future: "Future[Examined]") -> Examined:
+    try:
+        return future.result()
+    except (DecodeFailed, ValueError, OSError) as error:
+        return Examined(reason=str(error))
+
+
+def _chunks(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+@contextmanager
+def _local_copy(storage: Storage, key: str, content_type: str) -> Iterator[Path]:
+    """An object as a file, which the decoder's children can open; the copy goes when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="momentarium-") as folder:
+        path = Path(folder) / f"original{BY_CONTENT_TYPE[content_type].extensions[0]}"
+        with storage.open(key) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        yield path

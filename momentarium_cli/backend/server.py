@@ -1,0 +1,178 @@
+"""`momentarium serve`: the API and the worker in one process, and the PostgreSQL they need.
+
+One server serves a data folder: it holds the folder's lock and says in run/server.json where it listens. One that a
+client started for itself ends when no client is left and nothing is to be done.
+"""
+
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from threading import Event, Thread
+
+import uvicorn
+
+from momentarium_cli.backend import secrets
+from momentarium_cli.backend.api.app import create_app
+from momentarium_cli.backend.db import users
+from momentarium_cli.backend.db.embedded import EmbeddedPostgres
+from momentarium_cli.backend.db.pool import Database
+from momentarium_cli.backend.jobs import Jobs
+from momentarium_cli.backend.wiring import Backend, open_backend, open_database
+from momentarium_cli.backend.worker import Worker
+from momentarium_cli.config import Settings
+from momentarium_cli.errors import MomentariumError, SettingsError
+from momentarium_cli.rendezvous import Process, ServerFile, server_clients, server_lock
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 30.0
+LOCAL_USER = "local@localhost"
+_LOOK_SECONDS = 1.0
+_BACKLOG = 256
+
+
+def serve(settings: Settings, *, until_idle: bool, ready: Callable[[str], None]) -> None:
+    """Serve until a signal comes, or, with `until_idle`, until nobody needs it any more.
+
+    `ready` is called with the address once requests are answered. LockHeld: another server has this data folder.
+    """
+    stop = Event()
+    with ExitStack() as stack:
+        stack.enter_context(server_lock(settings.data_dir).acquire(what="momentarium serve"))
+        opened = stack.enter_context(open_database(settings))
+        listener = stack.enter_context(_listen(settings, until_idle=until_idle))
+        url = settings.server.public_url or _address(listener)
+        backend = stack.enter_context(open_backend(settings, opened.database, url))
+        server = _http_server(backend)
+        stack.enter_context(_background("worker", _worker(backend.worker, stop), stop))
+        if opened.embedded is not None:
+            stack.enter_context(_background("postgres", _keep_up(opened.embedded, stop), stop))
+            stack.enter_context(_announced(settings, backend, opened.database, _address(listener)))
+        if until_idle:
+            stack.enter_context(_background("idle", _end_when_idle(settings, backend.services.jobs, server, stop), stop))
+        stack.callback(stop.set)
+        ready(url)
+        server.run(sockets=[listener])
+
+
+def _http_server(backend: Backend) -> uvicorn.Server:
+    config = uvicorn.Config(
+        create_app(backend.services),
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,
+    )
+    return uvicorn.Server(config)
+
+
+@contextmanager
+def _listen(settings: Settings, *, until_idle: bool) -> Iterator[socket.socket]:
+    host, port = ("127.0.0.1", 0) if until_idle else (settings.server.host, settings.server.port)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+        except OSError as error:
+            raise SettingsError(
+                f"Cannot listen on {host}:{port}: {error.strerror}.", hint="Set server.port or server.host."
+            ) from error
+        listener.listen(_BACKLOG)
+        yield listener
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _background(name: str, work: Callable[[], None], stop: Event) -> Iterator[None]:
+    """Run `work` in a thread until the block ends."""
+    thread = Thread(target=work, name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=15)
+
+
+def _worker(worker: Worker, stop: Event) -> Callable[[], None]:
+    return lambda: worker.work(stop)
+
+
+@contextmanager
+def _announced(settings: Settings, backend: Backend, database: Database, url: str) -> Iterator[None]:
+    """Let this machine's clients find the server: run/server.json, with the local user's token."""
+    token = secrets.load(settings.data_dir).local_token
+    with database.administration() as conn:
+        user_id = users.add(conn, LOCAL_USER)
+        if user_id is None:
+            user_id = _known_id(users.by_email(conn, LOCAL_USER))
+        users.add_token(conn, user_id, "this machine", token, ("read", "upload", "edit"))
+    files = backend.services.files
+    me = Process.current()
+    ServerFile(**asdict(me), url=url, token=token, incoming=str(files.incoming) if files else None).write(
+        settings.data_dir
+    )
+    try:
+        yield
+    finally:
+        ServerFile.path(settings.data_dir).unlink(missing_ok=True)
+
+
+def _known_id(user: dict[str, int] | None) -> int:
+    assert user is not None  # noqa: S101 -- its address was taken a moment ago
+    return user["id"]
+
+
+def _keep_up(postgres: EmbeddedPostgres, stop: Event) -> Callable[[], None]:
+    """Start PostgreSQL again whenever it dies."""
+
+    def watch() -> None:
+        while not stop.wait(_LOOK_SECONDS):
+            try:
+                if not postgres.running:
+                    log.warning("PostgreSQL is gone, starting it again")
+                    postgres.start()
+            except MomentariumError as error:
+                log.error("PostgreSQL could not be started: %s", error)
+
+    return watch
+
+
+def _end_when_idle(settings: Settings, jobs: Jobs, server: uvicorn.Server, stop: Event) -> Callable[[], None]:
+    clients = server_clients(settings.data_dir)
+
+    def busy() -> bool:
+        try:
+            return bool(clients.others()) or jobs.open_count() > 0
+        except MomentariumError:
+            return True  # what cannot be asked just now is not known to be idle
+
+    def watch() -> None:
+        last_busy = time.monotonic()
+        while not stop.wait(_LOOK_SECONDS):
+            if busy():
+                last_busy = time.monotonic()
+            elif time.monotonic() - last_busy > IDLE_SECONDS:
+                log.info("no client left, ending")
+                server.should_exit = True
+                return
+
+    return watch
+
+
+def ignore_terminal() -> None:
+    """A server that a client started outlives the client's terminal."""
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)

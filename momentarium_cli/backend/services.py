@@ -1,0 +1,22 @@
+"""What the backend can do, handed to the API as one value."""
+
+from dataclasses import dataclass
+
+from momentarium_cli.backend.arrivals import Arrivals
+from momentarium_cli.backend.db.pool import Database
+from momentarium_cli.backend.galleries import Galleries
+from momentarium_cli.backend.jobs import Jobs
+from momentarium_cli.backend.storage.base import SignedFiles
+from momentarium_cli.backend.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`files` is there where the store's signed requests come back to this server."""
+
+    database: Database
+    uploads: Uploads
+    jobs: Jobs
+    galleries: Galleries
+    arrivals: Arrivals
+    files: SignedFiles | None

@@ -1,0 +1,129 @@
+"""The port to the object store.
+
+key         what an object is called; its last part is the SHA-256 of the bytes, so a key can only ever hold those bytes
+original    a photo as it was uploaded, byte for byte
+preview     a JPEG of at most 1,440 px, thumb: one of at most 320 px
+target      a signed request that stores one object, once: it binds method, key, content type, exact length, SHA-256
+            and "only if nothing is there", and is good for five minutes
+download    a signed address that answers one object for an hour, with its content type and disposition bound
+
+Nothing is ever overwritten; what is not as it was signed is not stored.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from momentarium_cli.errors import BadRequest
+from momentarium_cli.models import SignedRequest
+
+UPLOAD_SECONDS = 300
+DOWNLOAD_SECONDS = 3600
+DOWNLOAD_GRID_SECONDS = 300  # expiries fall on this grid, so that an address stays the same and caches work
+
+_KEY = re.compile(r"(?:originals/[1-9]\d{0,18}/([0-9a-f]{64})|(?:previews|thumbs)/[1-9]\d{0,18}/([0-9a-f]{64})\.jpg)")
+
+
+def original_key(user_id: int, sha256: str) -> str:
+    return f"originals/{user_id}/{sha256}"
+
+
+def preview_key(user_id: int, sha256: str) -> str:
+    return f"previews/{user_id}/{sha256}.jpg"
+
+
+def thumb_key(user_id: int, sha256: str) -> str:
+    return f"thumbs/{user_id}/{sha256}.jpg"
+
+
+def checksum_of(key: str) -> str:
+    """The SHA-256 (hex) that a key stands for; BadRequest if it is no key of ours."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        raise BadRequest("This is not a key of the store.", code="bad_key")
+    return match.group(1) or match.group(2)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What the store knows of an object: its size in bytes and its SHA-256 (hex)."""
+
+    size: int
+    sha256: str
+
+
+class Storage(ABC):
+    """All methods raise StorageUnavailable when the store is out of reach, BadRequest for a key that is none."""
+
+    @property
+    @abstractmethod
+    def where(self) -> str:
+        """Where the originals lie, for people."""
+
+    @abstractmethod
+    def upload_target(self, key: str, *, content_type: str, size: int) -> SignedRequest:
+        """A request that stores `size` bytes under `key`."""
+
+    @abstractmethod
+    def download_url(self, key: str, *, content_type: str, filename: str | None = None) -> str:
+        """An address for a browser; with `filename` it is downloaded under that name, else shown."""
+
+    @abstractmethod
+    def head(self, key: str) -> ObjectInfo | None:
+        """What lies under the key, or None."""
+
+    @abstractmethod
+    def open(self, key: str) -> BinaryIO:
+        """The object's bytes, to be closed by the caller; NotFound if there is none."""
+
+    @abstractmethod
+    def put(self, key: str, data: bytes, *, content_type: str) -> None:
+        """Store what we made ourselves; it is no error if it is there already."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Delete an object; it is no error if there is none."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys that begin with a prefix such as "originals/7/"."""
+
+    def free_bytes(self) -> int | None:
+        """How much can still be stored, where that is limited."""
+        return None
+
+
+class Body(Protocol):
+    """A body on its way into the store. Whatever is not committed leaves nothing behind."""
+
+    def write(self, data: bytes) -> None:
+        """The next bytes; BadRequest if they are more than was signed."""
+
+    def commit(self) -> None:
+        """Store it; BadRequest if it is not what was signed, AlreadyStored if something is there."""
+
+    def abort(self) -> None:
+        """Leave nothing behind; does nothing after commit."""
+
+
+class SignedFiles(Protocol):
+    """A store whose signed requests come back to this server. Forbidden: the request is not one that was signed."""
+
+    def check_upload(self, key: str, query: Mapping[str, str], headers: Mapping[str, str]) -> int:
+        """The length of the body that may now come."""
+
+    def check_download(self, key: str, query: Mapping[str, str]) -> tuple[Path, str, str | None]:
+        """The file, its content type, and the name to download it under."""
+
+    def receive(self, key: str, size: int) -> Body:
+        """A place for the body; AlreadyStored if something is there."""
+
+    def adopt(self, key: str, size: int, staged: str) -> None:
+        """Take a file that a client on this file system laid into `incoming`, if it is what was signed."""
+
+    @property
+    def incoming(self) -> Path:
+        """Where such clients lay files."""

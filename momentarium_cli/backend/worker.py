@@ -1,0 +1,89 @@
+"""Runs the jobs that the queue delivers: looks at every preview, then makes the albums.
+
+What a stage did is kept on the photos' rows, so an attempt goes on where the last one was interrupted.
+"""
+
+import logging
+from datetime import timedelta
+from threading import Event, Thread
+from uuid import UUID
+
+from momentarium_cli.backend.albums import Albums
+from momentarium_cli.backend.db.jobs import Job
+from momentarium_cli.backend.jobs import MAX_ATTEMPTS, Jobs
+from momentarium_cli.backend.lease import JobLost, Lease
+from momentarium_cli.backend.previews import Previews
+from momentarium_cli.backend.queues.base import Queue
+from momentarium_cli.errors import MomentariumError, Temporary
+from momentarium_cli.logs import job_id as logged_job_id
+
+log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 10.0
+_RETRY_SECONDS = (2, 10, 60, 300)  # after the first, second, … attempt
+
+
+class Worker:
+    def __init__(self, jobs: Jobs, queue: Queue, previews: Previews, albums: Albums) -> None:
+        self._jobs = jobs
+        self._queue = queue
+        self._previews = previews
+        self._albums = albums
+
+    def work(self, stop: Event) -> None:
+        """Run jobs until `stop` is set. A job that is interrupted by it is claimed again later, by anyone."""
+        sweeper = Thread(target=self._sweep, args=(stop,), name="sweep", daemon=True)
+        sweeper.start()
+        self._queue.work(lambda job_id: self.run(job_id, stop), stop)
+        sweeper.join()
+
+    def run(self, job_id: UUID, stop: Event) -> None:
+        """Run the next job of the user whose job this is, if nobody else does."""
+        try:
+            job = self._jobs.claim(job_id)
+            if job is not None:
+                logged_job_id.set(str(job.id))
+                self._attempt(job, stop)
+        except Temporary as error:
+            log.warning("job %s: %s; the sweep delivers it again", job_id, error)
+
+    def _attempt(self, job: Job, stop: Event) -> None:
+        if job.attempt > MAX_ATTEMPTS:
+            self._give_up(job, job.error_message or "its worker died each time")
+            return
+        log.info("attempt %d of job %s, %d photos", job.attempt, job.id, len(job.image_keys))
+        lease = Lease(self._jobs, job, stop)
+        try:
+            with lease.kept():
+                self._previews.examine(job, lease)
+                self._albums.organize(job, lease)
+        except JobLost:
+            # Where we are told to stop, nobody need wait for the lease to lapse; where it is lost, this does nothing.
+            self._jobs.postpone(job, timedelta(0), Temporary("The worker was stopped."))
+        except MomentariumError as error:
+            log.warning("job %s is put off: %s", job.id, error)
+            self._put_off(job, error)
+        except Exception as error:
+            log.exception("job %s failed", job.id)
+            self._put_off(job, MomentariumError(f"{type(error).__name__}: {error}"))
+        else:
+            log.info("job %s completed", job.id)
+
+    def _put_off(self, job: Job, error: MomentariumError) -> None:
+        if job.attempt >= MAX_ATTEMPTS:
+            self._give_up(job, error.message)
+        else:
+            self._jobs.postpone(job, timedelta(seconds=_RETRY_SECONDS[job.attempt - 1]), error)
+
+    def _give_up(self, job: Job, reason: str) -> None:
+        message = f"Gave up after {MAX_ATTEMPTS} attempts: {reason} The photos are safe; `momentarium retry` tries again."
+        self._jobs.fail(job, "gave_up", message)
+
+    def _sweep(self, stop: Event) -> None:
+        wait = 0.0
+        while not stop.wait(wait):
+            wait = _SWEEP_SECONDS
+            try:
+                self._jobs.sweep()
+            except MomentariumError as error:
+                log.warning("sweep: %s", error)
