@@ -1,0 +1,50 @@
+"""momentarium albums"""
+
+from typing import Annotated
+
+import typer
+
+from momentarium_cli.cli.app import CONTEXT, app, command
+from momentarium_cli.cli.output import albums_table, console, count, dates, plain, print_json, say, table
+from momentarium_cli.cli.session import Session
+
+albums = typer.Typer(help="List albums, and show what is in one.", no_args_is_help=True, context_settings=CONTEXT)
+app.add_typer(albums, name="albums")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AlbumId = Annotated[int, typer.Argument(metavar="ALBUM", help="The album's number, from `momentarium albums list`.")]
+
+
+@command(albums, "list", client=True)
+def list_(session: Session, json: Json = False) -> None:
+    """List all albums, newest first."""
+    with session.momentarium() as momentarium:
+        found = list(momentarium.gallery())
+    if json:
+        print_json({"schema": 1, "albums": [album.model_dump(mode="json") for album in found]})
+    elif found:
+        console().print(albums_table(found))
+    else:
+        say("There are no albums yet. Start with: momentarium upload FOLDER")
+
+
+@command(albums, client=True)
+def show(session: Session, album_id: AlbumId, json: Json = False) -> None:
+    """Show an album and its photos."""
+    with session.momentarium() as momentarium:
+        album, photos = momentarium.album(album_id)
+        shown = list(photos)
+    if json:
+        values = {"album": album.model_dump(mode="json"), "photos": [photo.model_dump(mode="json") for photo in shown]}
+        print_json({"schema": 1, **values})
+        return
+    typer.echo(plain(album.title))
+    if album.theme_description:
+        typer.echo(plain(album.theme_description))
+    typer.echo(f"{count(album.photo_count, 'photo')}, {dates(album.starts_at, album.ends_at)}")
+    made = table("Taken", "File", "Size", "Camera")
+    for photo in shown:
+        taken = f"{photo.taken_at:%Y-%m-%d %H:%M}" if photo.taken_at else "–"
+        pixels = f"{photo.width} × {photo.height}" if photo.width else "–"
+        made.add_row(taken, plain(photo.original_filename), pixels, plain(photo.camera or "–"))
+    console().print(made, markup=False)

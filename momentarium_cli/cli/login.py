@@ -1,0 +1,58 @@
+"""momentarium login"""
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from momentarium_cli.cli.app import app, command
+from momentarium_cli.cli.output import say
+from momentarium_cli.cli.session import Session
+from momentarium_cli.config import Settings, default_config_file
+from momentarium_cli.errors import SettingsError, UsageError
+
+Url = Annotated[str | None, typer.Argument(metavar="[URL]", help="The server's address; none: it is asked for.")]
+
+
+@command(app, client=True)
+def login(session: Session, url: Url = None) -> None:
+    """Use a server: check the token and store both in the settings file, readable by you alone.
+
+    Example: momentarium login https://photos.example.org
+    """
+    url = url or session.settings.server.url or typer.prompt("Server", err=True)
+    token = session.settings.server.token if session.settings.origins["server.token"] == "option" else None  # noqa: S105 -- an origin, no token
+    token = token or typer.prompt("Token", hide_input=True, err=True)
+    settings = _with(session.settings, str(url), str(token))
+    with replace(session, settings=settings).momentarium() as momentarium:
+        me = momentarium.me()
+    path = session.config_file or default_config_file()
+    _store(path, session.profile, settings)
+    say(f"Logged in to {url} as {me.email}; stored in {path}.")
+
+
+def _with(settings: Settings, url: str, token: str) -> Settings:
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"{url!r} is not an address.", hint="It begins with https:// or http://.")
+    return replace(settings, server=replace(settings.server, url=url.rstrip("/"), token=token))
+
+
+def _store(path: Path, profile: str | None, settings: Settings) -> None:
+    """Comments and all other settings stay."""
+    import tomlkit
+
+    from momentarium_cli.rendezvous import write_private
+
+    text = ""
+    with contextlib.suppress(FileNotFoundError):
+        text = path.read_text("utf-8")
+    document = tomlkit.parse(text)
+    table = document if profile is None else document.setdefault("profile", {}).setdefault(profile, {})
+    server = table.setdefault("server", {})
+    server["url"], server["token"] = settings.server.url, settings.server.token
+    try:
+        write_private(path, tomlkit.dumps(document))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error.strerror}.", hint="Use --config FILE.") from error

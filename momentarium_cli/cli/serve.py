@@ -1,0 +1,30 @@
+"""momentarium serve"""
+
+from typing import Annotated
+
+import typer
+
+from momentarium_cli.cli.app import app, command
+from momentarium_cli.cli.session import Session
+
+UntilIdle = Annotated[bool, typer.Option("--until-idle", hidden=True)]
+
+
+@command(app)
+def serve(session: Session, until_idle: UntilIdle = False) -> None:
+    """Run the backend on this machine: the API and the worker that makes the albums.
+
+    Other machines reach it with --server and a token: `momentarium users add EMAIL` gives one. Without a
+    database.url it brings its own PostgreSQL. `momentarium upload` starts a server for itself where none runs.
+    """
+    from momentarium_cli import logs
+    from momentarium_cli.backend import server
+
+    logs.setup(session.settings.data_dir, "server", verbose=session.verbose)
+    if until_idle:
+        server.ignore_terminal()
+    server.serve(session.settings, until_idle=until_idle, ready=_ready)
+
+
+def _ready(url: str) -> None:
+    typer.echo(f"Serving on {url}. Ctrl-C ends it.", err=True)

@@ -1,0 +1,63 @@
+"""momentarium status"""
+
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from momentarium_cli.cli.app import app, command
+from momentarium_cli.cli.output import albums_table, console, count, job_line, print_json, say
+from momentarium_cli.cli.session import Session
+from momentarium_cli.errors import JobFailed, NotFound, UsageError
+from momentarium_cli.models import JobState, JobStatus
+
+if TYPE_CHECKING:
+    from momentarium_cli.client.api import Api
+
+Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="An import or a job; none: the latest import.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@command(app, client=True)
+def status(session: Session, identifier: Id = None, json: Json = False) -> int:
+    """Tell how an import or a job is doing.
+
+    Ends with 6 if a job failed; its photos are safe then, and `momentarium retry JOB` tries again.
+    """
+    with session.momentarium() as momentarium:
+        jobs = _jobs(momentarium.api, identifier)
+    if json:
+        print_json({"schema": 1, "jobs": [job.model_dump(mode="json") for job in jobs]})
+    else:
+        _show(jobs)
+    return JobFailed.exit_code if any(job.status is JobState.FAILED for job in jobs) else 0
+
+
+def _jobs(api: "Api", identifier: str | None) -> list[JobStatus]:
+    """The jobs of the import with this id, or the one job; oldest first."""
+    if identifier is None:
+        latest = api.jobs()
+        return [job for job in reversed(latest) if job.import_id == latest[0].import_id]
+    try:
+        wanted = UUID(identifier)
+    except ValueError:
+        raise UsageError(f"{identifier!r} is no id.", hint="`momentarium upload` shows them.") from None
+    of_import = api.jobs(wanted)
+    if of_import:
+        return of_import[::-1]
+    try:
+        return [api.job(wanted)[0]]
+    except NotFound:
+        raise NotFound(f"There is no import and no job {identifier}.") from None
+
+
+def _show(jobs: list[JobStatus]) -> None:
+    if not jobs:
+        say("Nothing was imported yet. Start with: momentarium upload FOLDER")
+        return
+    typer.echo(f"import {jobs[0].import_id}: {count(sum(job.total for job in jobs), 'photo')}")
+    for job in jobs:
+        typer.echo(job_line(job))
+    albums = {album.id: album for job in jobs for album in job.albums}
+    if albums:
+        console().print(albums_table(albums.values()))

@@ -1,0 +1,47 @@
+"""momentarium upload"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from momentarium_cli.cli.app import app, command
+from momentarium_cli.cli.session import Session
+
+Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders or photos.", show_default=False)]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave when all is uploaded; albums are made in the background.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer for the albums.")]
+LockWait = Annotated[bool, typer.Option("--lock-wait", help="Wait for another upload to end, instead of ending with 75.")]
+Json = Annotated[bool, typer.Option("--json", help="One event a line as JSON, the summary last.")]
+ListSkipped = Annotated[bool, typer.Option("--list-skipped", help="Name every file that is left out, with the reason.")]
+
+
+@command(app, client=True)
+def upload(
+    session: Session,
+    paths: Paths,
+    dry_run: DryRun = False,
+    no_wait: NoWait = False,
+    timeout: Timeout = None,
+    lock_wait: LockWait = False,
+    list_skipped: ListSkipped = False,
+    json: Json = False,
+) -> int:
+    """Upload photos and have them grouped into titled albums.
+
+    Folders are searched with all that is in them; originals are never changed. Run it as often as you like:
+    what is there already is not read again, and an upload that was interrupted goes on where it stopped.
+
+    Example: momentarium upload ~/Photos "/media/card/DCIM"
+    """
+    from momentarium_cli.cli.progress import renderer
+    from momentarium_cli.cli.signals import Signals
+    from momentarium_cli.client.imports import Options
+
+    signals = Signals()
+    options = Options(dry_run=dry_run, wait=not no_wait, timeout=timeout)
+    with signals.handled(), session.momentarium(signals.stop) as momentarium:
+        with momentarium.open_import(paths, options=options, lock_wait=lock_wait) as run:
+            with renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options) as show:
+                return show.run(run, signals)

@@ -1,0 +1,100 @@
+"""The backend's API as calls with typed values."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from momentarium_cli.client.transport import Answer, Transport
+from momentarium_cli.models import (
+    Album,
+    AlbumPage,
+    Gallery,
+    GenerateUrls,
+    JobAccepted,
+    Jobs,
+    JobStatus,
+    Me,
+    Photo,
+    Process,
+    ProcessImage,
+    UploadFile,
+    UploadSlot,
+    UploadSlots,
+)
+
+HELLO_PATIENCE_SECONDS = 3.0
+
+
+class Api:
+    """Every method raises the error that the server raised; see momentarium_cli.errors."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+
+    def me(self) -> Me:
+        """Who we are to the server; the first call of a run, so it does not wait long for one that is not there."""
+        answer = self.transport.call("GET", "/api/me", patience=HELLO_PATIENCE_SECONDS)
+        return Me.model_validate(answer.json())
+
+    def generate_urls(self, files: Sequence[UploadFile], import_id: UUID) -> list[UploadSlot]:
+        """A slot for each file, in order."""
+        request = GenerateUrls(files=list(files), import_id=import_id)
+        answer = self.transport.call("POST", "/api/uploads/generate-urls", body=_dump(request))
+        return UploadSlots.model_validate(answer.json()).files
+
+    def process(self, images: Sequence[ProcessImage], import_id: UUID, key: UUID) -> JobAccepted:
+        """Have stored photos organized; the same again with the same key is the same job."""
+        request = Process(import_id=import_id, images=list(images))
+        headers = {"Idempotency-Key": str(key)}
+        answer = self.transport.call("POST", "/api/galleries/process", body=_dump(request), headers=headers)
+        return JobAccepted.model_validate(answer.json())
+
+    def job(self, job_id: UUID | str) -> tuple[JobStatus, float]:
+        """How a job is doing, and in how many seconds to ask again."""
+        answer = self.transport.call("GET", f"/api/jobs/{job_id}/status")
+        return JobStatus.model_validate(answer.json()), float(answer.headers.get("Retry-After", "3"))
+
+    def jobs(self, import_id: UUID | str | None = None) -> list[JobStatus]:
+        """The jobs of an import, or the latest ones; newest first."""
+        params = {"import_id": str(import_id)} if import_id else {}
+        return Jobs.model_validate(self.transport.call("GET", "/api/jobs", params=params).json()).jobs
+
+    def retry(self, job_id: UUID | str) -> JobStatus:
+        return _status(self.transport.call("POST", f"/api/jobs/{job_id}/retry"))
+
+    def cancel(self, job_id: UUID | str) -> JobStatus:
+        return _status(self.transport.call("POST", f"/api/jobs/{job_id}/cancel"))
+
+    def albums(self) -> Iterator[Album]:
+        """All albums, newest first."""
+        cursor: str | None = None
+        while True:
+            params = {"limit": 200, **({"cursor": cursor} if cursor else {})}
+            page = Gallery.model_validate(self.transport.call("GET", "/api/galleries/me", params=params).json())
+            yield from page.albums
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def album(self, album_id: int) -> tuple[Album, Iterator[Photo]]:
+        """An album, and its photos in their order."""
+        first = self._album_page(album_id, None)
+        return first.album, self._photos(album_id, first)
+
+    def _photos(self, album_id: int, page: AlbumPage) -> Iterator[Photo]:
+        yield from page.photos
+        while page.next_cursor is not None:
+            page = self._album_page(album_id, page.next_cursor)
+            yield from page.photos
+
+    def _album_page(self, album_id: int, cursor: str | None) -> AlbumPage:
+        params = {"limit": 500, **({"cursor": cursor} if cursor else {})}
+        return AlbumPage.model_validate(self.transport.call("GET", f"/api/albums/{album_id}", params=params).json())
+
+
+def _status(answer: Answer) -> JobStatus:
+    return JobStatus.model_validate(answer.json())
+
+
+def _dump(value: Any) -> Any:
+    return value.model_dump(mode="json", exclude_none=True)

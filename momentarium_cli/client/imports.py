@@ -1,0 +1,221 @@
+"""One import: survey, batches, upload, jobs, albums; told as events, ended by a summary that adds up."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event as StopEvent
+from uuid import UUID
+
+from uuid6 import uuid7
+
+from momentarium_cli.client import batches, events, poll
+from momentarium_cli.client.api import Api
+from momentarium_cli.client.events import Event, Summary
+from momentarium_cli.client.journal import Batch, BatchState, File, FileState, Journal
+from momentarium_cli.client.process import Processor
+from momentarium_cli.client.send import Staging
+from momentarium_cli.client.survey import Survey
+from momentarium_cli.client.upload import Load, Uploader
+from momentarium_cli.errors import InsufficientStorage
+from momentarium_cli.models import AlbumSummary, JobStatus, Me
+from momentarium_cli.photos.decode import Decoder
+
+log = logging.getLogger(__name__)
+
+_PREVIEW_BYTES = 256 << 10  # what a preview takes, about
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an import is run."""
+
+    dry_run: bool = False
+    wait: bool = True
+    timeout: float | None = None  # seconds to wait for the jobs
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of files; each file of the paths is in exactly one of them."""
+
+    uploaded: int = 0
+    duplicates: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+    failed: int = 0
+    bytes_uploaded: int = 0
+    pending: set[Path] = field(default_factory=set)
+
+    def count(self, event: Event) -> None:
+        match event:
+            case events.Found():
+                self.pending.add(event.path)
+            case events.Unchanged():
+                self.unchanged += 1
+            case events.Uploaded():
+                self._settle(event.path)
+                self.uploaded += 1
+                self.bytes_uploaded += event.size_bytes
+            case events.Duplicate():
+                self._settle(event.path)
+                self.duplicates += 1
+            case events.Skipped():
+                self._settle(event.path)
+                self.skipped += 1
+            case events.Failed():
+                self._settle(event.path)
+                self.failed += 1
+
+    def _settle(self, path: Path) -> None:
+        self.pending.discard(path)
+
+
+class Import:
+    """Iterate over `events` to run it; the last event is the Summary, unless an error ends it."""
+
+    def __init__(
+        self,
+        api: Api,
+        me: Me,
+        journal: Journal,
+        paths: Sequence[Path],
+        *,
+        options: Options,
+        staging: Staging | None = None,
+        stop: StopEvent | None = None,
+    ) -> None:
+        self._api, self._me, self._journal = api, me, journal
+        self._paths, self._options, self._staging = paths, options, staging
+        self._stop = stop or StopEvent()
+        self._tally = _Tally()
+        self._started = time.monotonic()
+        self._jobs: dict[str, JobStatus | None] = {}
+        self._unfinished = journal.unfinished()
+        # An import that was interrupted goes on under its own id.
+        self.id = self._unfinished[-1].import_id if self._unfinished else UUID(str(uuid7()))
+        self._processor = Processor(api, journal)
+
+    def events(self) -> Iterator[Event]:
+        for event in self._events():
+            self._tally.count(event)
+            yield event
+        yield self.summary()
+
+    def summary(self) -> Summary:
+        """The counts so far; also after an error or a signal."""
+        tally = self._tally
+        counted = (tally.uploaded, tally.duplicates, tally.unchanged, tally.skipped, tally.failed, len(tally.pending))
+        return Summary(
+            import_id=str(self.id),
+            found=sum(counted),
+            uploaded=tally.uploaded,
+            duplicates=tally.duplicates,
+            unchanged=tally.unchanged,
+            skipped=tally.skipped,
+            failed=tally.failed,
+            pending=len(tally.pending),
+            bytes_uploaded=tally.bytes_uploaded,
+            elapsed_seconds=time.monotonic() - self._started,
+            jobs=tuple(job for job in self._jobs.values() if job is not None),
+            albums=self._albums(),
+        )
+
+    def _events(self) -> Iterator[Event]:
+        yield events.Started(str(self.id), self._api.transport.server.url, self._me.storage)
+        with Decoder() as decoder:
+            yield from Survey(self._paths, self._journal, decoder, self._stop).events()
+            waiting = self._journal.waiting()
+            planned = list(batches.cut(waiting, [file.taken_sort or 0.0 for file in waiting]))
+            yield events.Planned(len(waiting), sum(file.stat.size for file in waiting), len(planned))
+            if self._options.dry_run or self._stop.is_set():
+                return
+            self._check_space(waiting)
+            yield from self._go_on(decoder)
+            yield from self._upload(decoder, self._new_loads(planned))
+        if self._options.wait and not self._stop.is_set():
+            yield from self._follow()
+        else:
+            yield from self._look()
+
+    # --- upload ------------------------------------------------------------------------------------------------
+
+    def _check_space(self, waiting: Sequence[File]) -> None:
+        """Before the first byte, for a library that has no photo yet; later the server knows what is new."""
+        free = self._me.storage_free_bytes
+        needed = sum(file.stat.size + _PREVIEW_BYTES for file in waiting)
+        if free is not None and self._me.photos == 0 and needed > free:
+            raise InsufficientStorage(
+                f"{self._me.storage} has {free / 1e6:,.0f} MB left, and about {needed / 1e6:,.0f} MB are to come.",
+                hint="Free some space there, or set data_dir or storage.url to a larger disk.",
+            )
+
+    def _go_on(self, decoder: Decoder) -> Iterator[Event]:
+        """Batches that an earlier run left behind."""
+        loads = []
+        for batch in self._unfinished:
+            if batch.state is BatchState.ACCEPTED and batch.job_id:
+                self._jobs[batch.job_id] = None
+                continue
+            self._journal.release_missing(batch.id)
+            files = self._journal.members(batch.id, stored=False)
+            if batch.state is BatchState.CLOSED and files:
+                loads.append(Load(batch.id, files))
+            else:
+                yield from self._process(batch.id)
+        yield from self._upload(decoder, iter(loads))
+
+    def _upload(self, decoder: Decoder, loads: Iterator[Load]) -> Iterator[Event]:
+        uploader = Uploader(
+            self._api,
+            self._journal,
+            decoder,
+            import_id=self.id,
+            staging=self._staging,
+            stored=self._process,
+            stop=self._stop,
+        )
+        yield from uploader.events(loads)
+
+    def _new_loads(self, planned: Sequence[Sequence[File]]) -> Iterator[Load]:
+        for files in planned:
+            batch_id = UUID(str(uuid7()))
+            self._journal.close_batch(batch_id, self.id, [file.id for file in files])
+            yield Load(batch_id, [file for file in files if file.state is not FileState.STORED])
+
+    def _process(self, batch_id: UUID) -> Iterator[Event]:
+        batch = next((b for b in self._unfinished if b.id == batch_id), Batch(batch_id, self.id, BatchState.CLOSED, None))
+        for event in self._processor.process(batch_id, batch.import_id):
+            if isinstance(event, events.JobStarted):
+                self._jobs[event.job_id] = None
+            yield event
+
+    # --- jobs --------------------------------------------------------------------------------------------------
+
+    def _follow(self) -> Iterator[Event]:
+        for event in poll.follow(self._api, list(self._jobs), self._stop, timeout=self._options.timeout):
+            self._note(event.job)
+            yield event
+
+    def _look(self) -> Iterator[Event]:
+        """How the jobs are doing, without waiting for them."""
+        for job_id in self._jobs:
+            status, _ = self._api.job(job_id)
+            self._note(status)
+            yield events.JobProgress(status)
+
+    def _note(self, status: JobStatus) -> None:
+        self._jobs[str(status.id)] = status
+        if status.status.ended:
+            self._journal.done_job(str(status.id))
+
+    def _albums(self) -> tuple[AlbumSummary, ...]:
+        """The albums of all jobs; one that several jobs filled counts the photos of all of them."""
+        merged: dict[int, AlbumSummary] = {}
+        for job in self._jobs.values():
+            for album in job.albums if job else ():
+                before = merged.get(album.id)
+                photos = album.photos + (before.photos if before else 0)
+                merged[album.id] = album.model_copy(update={"photos": photos})
+        return tuple(sorted(merged.values(), key=lambda album: (album.starts_at is None, album.starts_at, album.id)))

@@ -1,0 +1,312 @@
+"""What this machine knows of its files and batches, in SQLite; one journal for each library on each server.
+
+A row is written before the side effect that depends on it, so a run that was killed goes on where it was.
+
+file    found -> stored -> accepted; or duplicate, skipped, failed. Found and failed files are tried in every run.
+batch   closed (its first URL is signed; never cut again) -> sent (what is processed is fixed) -> accepted (there is
+        a job) -> done (the job has ended)
+"""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import resources
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from momentarium_cli.errors import InsufficientStorage, SettingsError
+from momentarium_cli.models import Metadata
+from momentarium_cli.photos.scan import FileStat
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1
+
+
+class FileState(StrEnum):
+    FOUND = "found"
+    STORED = "stored"  # the original is in the store
+    ACCEPTED = "accepted"  # and its batch has a job
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"  # its bytes are of no supported type
+    FAILED = "failed"
+
+
+class BatchState(StrEnum):
+    CLOSED = "closed"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A row. `metadata` is there once the file was described, `storage_key` once it is stored."""
+
+    id: int
+    path: Path
+    stat: FileStat
+    state: FileState
+    filename: str
+    folder: str | None
+    content_type: str | None
+    metadata: Metadata | None
+    taken_sort: float | None
+    sha256: str | None
+    storage_key: str | None
+    decode_error: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    id: UUID
+    import_id: UUID
+    state: BatchState
+    job_id: str | None
+
+
+_COLUMNS = (
+    "id, path, device, inode, size, mtime_ns, ctime_ns, state, filename, folder, content_type, metadata, taken_sort,"
+    " sha256, storage_key, decode_error, error"
+)
+
+
+class Journal:
+    """Used by one thread. InsufficientStorage: its disk is full."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._db = _open(path)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise SettingsError(
+                f"The journal {path} cannot be used: {error}.", hint="Set data_dir to a folder you may write."
+            ) from error
+        self._run = 1 + int(self._db.execute("select coalesce(max(seen), 0) from files").fetchone()[0])
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._db:
+                yield self._db
+        except sqlite3.OperationalError as error:
+            if "full" not in str(error):
+                raise
+            message = f"The disk that holds the journal {self.path} is full."
+            raise InsufficientStorage(message, hint="Free some space, then run again.") from error
+
+    # --- files -------------------------------------------------------------------------------------------------
+
+    def unchanged(self, path: Path, stat: FileStat) -> File | None:
+        """What is known of a file that has not changed since; it counts as seen in this run."""
+        values = (os.fsencode(path), stat.inode, stat.size, stat.mtime_ns, stat.ctime_ns)
+        where = "path = ? and inode = ? and size = ? and mtime_ns = ? and ctime_ns = ?"
+        row = self._db.execute(f"select {_COLUMNS} from files where {where}", values).fetchone()  # noqa: S608 -- constants
+        if row is None:
+            return None
+        self._db.execute("update files set seen = ? where id = ?", (self._run, row[0]))
+        return _file(row)
+
+    def found(self, path: Path, stat: FileStat, filename: str, folder: str | None) -> int:
+        """A file that is new or has changed; whatever was known of it is forgotten. Returns its id."""
+        row = self._db.execute(
+            "insert into files (path, device, inode, size, mtime_ns, ctime_ns, seen, filename, folder)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " on conflict (path) do update set device = excluded.device, inode = excluded.inode, size = excluded.size,"
+            " mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, seen = excluded.seen,"
+            " filename = excluded.filename, folder = excluded.folder, state = 'found', content_type = null,"
+            " metadata = null, taken_sort = null, sha256 = null, storage_key = null, decode_error = null,"
+            " error = null, batch = null"
+            " returning id",
+            (os.fsencode(path), *_numbers(stat), self._run, filename, folder),
+        ).fetchone()
+        return int(row[0])
+
+    def described(self, file_id: int, content_type: str, metadata: Metadata) -> None:
+        taken = metadata.taken_sort
+        self._db.execute(
+            "update files set content_type = ?, metadata = ?, taken_sort = ? where id = ?",
+            (content_type, metadata.model_dump_json(), taken.timestamp() if taken else None, file_id),
+        )
+
+    def commit(self) -> None:
+        with self._writing():
+            pass
+
+    def skipped(self, file_id: int, error: str) -> None:
+        self._settle(file_id, FileState.SKIPPED, error)
+
+    def failed(self, file_id: int, error: str) -> None:
+        """Failed files leave their batch, so that it can go without them."""
+        with self._writing() as db:
+            db.execute("update files set state = 'failed', error = ?, batch = null where id = ?", (error, file_id))
+
+    def duplicate(self, file_id: int, sha256: str) -> None:
+        with self._writing() as db:
+            db.execute(
+                "update files set state = 'duplicate', sha256 = ?, error = null, batch = null where id = ?",
+                (sha256, file_id),
+            )
+
+    def stored(
+        self, file_id: int, sha256: str, storage_key: str, decode_error: str | None, size: tuple[int, int] | None
+    ) -> None:
+        """The original is in the store. `size` (pixels, upright) is what decoding showed."""
+        width, height = size or (None, None)
+        with self._writing() as db:
+            db.execute(
+                "update files set state = 'stored', sha256 = ?, storage_key = ?, decode_error = ?, error = null,"
+                " metadata = case when ? is null then metadata else json_set(metadata, '$.width', ?, '$.height', ?) end"
+                " where id = ?",
+                (sha256, storage_key, decode_error, width, width, height, file_id),
+            )
+
+    def _settle(self, file_id: int, state: FileState, error: str | None) -> None:
+        with self._writing() as db:
+            db.execute("update files set state = ?, error = ? where id = ?", (state, error, file_id))
+
+    def waiting(self) -> list[File]:
+        """The files of this run that are to be uploaded and are in no batch, in capture order."""
+        rows = self._db.execute(
+            f"select {_COLUMNS} from files where seen = ? and batch is null and state in ('found', 'failed', 'stored')"  # noqa: S608 -- constants
+            " and metadata is not null order by taken_sort, id",
+            (self._run,),
+        )
+        return [_file(row) for row in rows]
+
+    def twin(self, sha256: str, file_id: int) -> Path | None:
+        """Another file with the same bytes that is in the library."""
+        row = self._db.execute(
+            "select path from files where sha256 = ? and id <> ? and state in ('stored', 'accepted') limit 1",
+            (sha256, file_id),
+        ).fetchone()
+        return Path(os.fsdecode(row[0])) if row else None
+
+    # --- batches -----------------------------------------------------------------------------------------------
+
+    def close_batch(self, batch_id: UUID, import_id: UUID, file_ids: Sequence[int]) -> None:
+        """A batch begins: these files, and no others, are in it."""
+        with self._writing() as db:
+            db.execute("insert into batches (id, import_id) values (?, ?)", (str(batch_id), str(import_id)))
+            db.executemany("update files set batch = ? where id = ?", [(str(batch_id), each) for each in file_ids])
+
+    def unfinished(self) -> list[Batch]:
+        """Batches of earlier runs that are not done, oldest first."""
+        rows = self._db.execute("select id, import_id, state, job_id from batches where state <> 'done' order by id")
+        return [Batch(UUID(row[0]), UUID(row[1]), BatchState(row[2]), row[3]) for row in rows]
+
+    def members(self, batch_id: UUID, *, stored: bool) -> list[File]:
+        """The files of a batch, in capture order: those that are stored, or those still to be uploaded."""
+        state = "state = 'stored'" if stored else "state in ('found', 'failed') and seen = ?"
+        values: Iterable[object] = (str(batch_id),) if stored else (str(batch_id), self._run)
+        rows = self._db.execute(
+            f"select {_COLUMNS} from files where batch = ? and {state} order by taken_sort, id",  # noqa: S608 -- constants
+            tuple(values),
+        )
+        return [_file(row) for row in rows]
+
+    def release_missing(self, batch_id: UUID) -> None:
+        """Files that this run did not see and that are not stored leave the batch."""
+        with self._writing() as db:
+            db.execute(
+                "update files set batch = null where batch = ? and seen <> ? and state in ('found', 'failed')",
+                (str(batch_id), self._run),
+            )
+
+    def sent(self, batch_id: UUID) -> None:
+        """What is processed is fixed from now on: the stored files of the batch."""
+        with self._writing() as db:
+            db.execute("update batches set state = 'sent' where id = ?", (str(batch_id),))
+
+    def renamed(self, batch_id: UUID, new_id: UUID) -> None:
+        """The batch goes on under another id."""
+        with self._writing() as db:
+            db.execute(
+                "insert into batches (id, import_id, state) select ?, import_id, state from batches where id = ?",
+                (str(new_id), str(batch_id)),
+            )
+            db.execute("update files set batch = ? where batch = ?", (str(new_id), str(batch_id)))
+            db.execute("delete from batches where id = ?", (str(batch_id),))
+
+    def accepted(self, batch_id: UUID, job_id: UUID) -> None:
+        with self._writing() as db:
+            db.execute("update batches set state = 'accepted', job_id = ? where id = ?", (str(job_id), str(batch_id)))
+            db.execute("update files set state = 'accepted' where batch = ? and state = 'stored'", (str(batch_id),))
+
+    def done(self, batch_id: UUID) -> None:
+        with self._writing() as db:
+            db.execute("update batches set state = 'done' where id = ?", (str(batch_id),))
+
+    def done_job(self, job_id: str) -> None:
+        """The job of a batch has ended."""
+        with self._writing() as db:
+            db.execute("update batches set state = 'done' where job_id = ?", (job_id,))
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        return _connect(path)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+            raise
+        damaged = path.with_suffix(".damaged")
+        log.warning("the journal %s is damaged (%s); it is kept as %s and begun anew", path, error, damaged)
+        path.replace(damaged)
+        for suffix in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                Path(f"{path}{suffix}").unlink()
+        return _connect(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=10)
+    try:
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")
+        if db.execute("pragma quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("it does not pass its own check")
+        version = int(db.execute("pragma user_version").fetchone()[0])
+        if version > _VERSION:
+            raise SettingsError(
+                f"The journal {path} was written by a newer Momentarium.", hint="Run that one, or another data_dir."
+            )
+        db.executescript(resources.files("momentarium_cli.client").joinpath("journal.sql").read_text("utf-8"))
+        db.execute(f"pragma user_version = {_VERSION}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _numbers(stat: FileStat) -> tuple[int, ...]:
+    # Devices and inodes of some file systems are unsigned 64-bit; SQLite's integers are signed.
+    return (_signed(stat.dev), _signed(stat.inode), stat.size, stat.mtime_ns, stat.ctime_ns)
+
+
+def _signed(number: int) -> int:
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def _file(row: Sequence[Any]) -> File:
+    id_, path, dev, inode, size, mtime_ns, ctime_ns, state, filename, folder, content_type, metadata, *rest = row
+    return File(
+        id_,
+        Path(os.fsdecode(path)),
+        FileStat(dev, inode, size, mtime_ns, ctime_ns),
+        FileState(state),
+        filename,
+        folder,
+        content_type,
+        Metadata.model_validate_json(metadata) if metadata else None,
+        *rest,
+    )

@@ -1,0 +1,72 @@
+"""Hand a stored batch to the backend, which answers with a job."""
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from uuid6 import uuid7
+
+from momentarium_cli.client import events
+from momentarium_cli.client.api import Api
+from momentarium_cli.client.events import Event
+from momentarium_cli.client.journal import File, Journal
+from momentarium_cli.errors import Conflict, NotAsDescribed
+from momentarium_cli.models import JobAccepted, Metadata, ProcessImage
+
+
+class Processor:
+    """What is sent is fixed in the journal first, so that the same batch is the same request in every run."""
+
+    def __init__(self, api: Api, journal: Journal) -> None:
+        self._api = api
+        self._journal = journal
+
+    def process(self, batch_id: UUID, import_id: UUID) -> Iterator[Event]:
+        """JobStarted, and Failed for originals that the store no longer has; nothing for a batch with no photo left."""
+        self._journal.sent(batch_id)
+        files = self._journal.members(batch_id, stored=True)
+        if not files:
+            self._journal.done(batch_id)
+            return
+        try:
+            accepted = self._accepted(batch_id, import_id, files)
+        except NotAsDescribed as error:
+            yield from self._without(error, batch_id, import_id, files)
+            return
+        yield events.JobStarted(str(accepted.job_id), len(files))
+
+    def _accepted(self, batch_id: UUID, import_id: UUID, files: Sequence[File]) -> JobAccepted:
+        images = [_image(file) for file in files]
+        try:
+            accepted = self._api.process(images, import_id, batch_id)
+        except Conflict:
+            # The batch was accepted in an earlier run, and a file of it has changed since: what is left is a new batch.
+            new_id = UUID(str(uuid7()))
+            self._journal.renamed(batch_id, new_id)
+            batch_id = new_id
+            accepted = self._api.process(images, import_id, batch_id)
+        self._journal.accepted(batch_id, accepted.job_id)
+        return accepted
+
+    def _without(
+        self, error: NotAsDescribed, batch_id: UUID, import_id: UUID, files: Sequence[File]
+    ) -> Iterator[Event]:
+        reasons = {item.get("storage_key"): str(item.get("reason")) for item in error.details}
+        gone = [file for file in files if file.storage_key in reasons]
+        if not gone:
+            raise error
+        for file in gone:
+            reason = f"the store does not have it as it was sent ({reasons[file.storage_key]})"
+            self._journal.failed(file.id, reason)
+            yield events.Failed(file.path, reason)
+        yield from self.process(batch_id, import_id)
+
+
+def _image(file: File) -> ProcessImage:
+    metadata = file.metadata or Metadata()
+    return ProcessImage(
+        **metadata.model_dump(),
+        storage_key=file.storage_key or "",
+        original_filename=file.filename,
+        source_folder=file.folder,
+        decode_error=file.decode_error,
+    )

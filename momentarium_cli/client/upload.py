@@ -1,0 +1,283 @@
+"""The second pass: prepare, sign and send the photos of one batch after another, each stage bounded.
+
+Children hash files and make previews, this thread asks for signed URLs in slices and keeps the journal, threads send.
+So every file's bytes are read once for checksum and preview, and once more to be sent.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event as StopEvent
+from uuid import UUID
+
+from momentarium_cli.client import events
+from momentarium_cli.client.api import Api
+from momentarium_cli.client.events import Event
+from momentarium_cli.client.journal import File, Journal
+from momentarium_cli.client.send import Sender, Staging
+from momentarium_cli.errors import (
+    Forbidden,
+    InsufficientStorage,
+    MomentariumError,
+    NotFound,
+    ServerUnreachable,
+    StorageUnavailable,
+)
+from momentarium_cli.models import PreviewFile, UploadFile, UploadSlot, UploadStatus
+from momentarium_cli.photos.decode import Decoder
+from momentarium_cli.photos.preview import ChangedWhileRead, Prepared
+
+log = logging.getLogger(__name__)
+
+SENDERS = 8
+_SLICE = 32  # files a request for URLs; few enough to be sent long before they expire
+_AHEAD = 96  # prepared photos that wait with their previews in memory
+_TRIES = 5
+_LOOK_SECONDS = 0.1
+_SIGN_AGAIN = (Forbidden, NotFound, ServerUnreachable, StorageUnavailable)  # expired, or the server has moved
+
+
+@dataclass(slots=True)
+class _Work:
+    """A file on its way, and how often it was tried."""
+
+    file: File
+    batch: "_Progress"
+    prepared: Prepared | None = None
+    tries: int = 0
+
+
+@dataclass(slots=True)
+class _Progress:
+    """A batch, and how many of its files are not settled yet."""
+
+    id: UUID
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A batch to upload: the files of it that are not stored yet; there is at least one."""
+
+    id: UUID
+    files: list[File]
+
+
+class Uploader:
+    """Uploads batches; `stored` is called with each batch's id once all of its files are settled."""
+
+    def __init__(
+        self,
+        api: Api,
+        journal: Journal,
+        decoder: Decoder,
+        *,
+        import_id: UUID,
+        staging: Staging | None,
+        stored: Callable[[UUID], Iterator[Event]],
+        stop: StopEvent,
+    ) -> None:
+        self._api, self._journal, self._decoder = api, journal, decoder
+        self._import_id, self._stored, self._stop = import_id, stored, stop
+        self._sent_bytes: SimpleQueue[int] = SimpleQueue()
+        self._sender = Sender(api.transport, self._sent_bytes.put, staging, stop)
+        self._preparing: dict[Future[Prepared], _Work] = {}
+        self._ready: deque[_Work] = deque()
+        self._sending: dict[Future[None], _Work] = {}
+        self._twins: dict[str, list[_Work]] = {}  # by checksum: those that wait for the first of them
+
+    def events(self, loads: Iterable[Load]) -> Iterator[Event]:
+        """Uploaded, Duplicate, Failed, Warned and Sent, and what `stored` yields.
+
+        Raises InsufficientStorage, and whatever the server says that no later file would survive.
+        """
+        waiting = _works(loads)
+        with ThreadPoolExecutor(SENDERS, thread_name_prefix="send") as threads:
+            try:
+                while self._fill(waiting) or self._preparing or self._ready or self._sending:
+                    yield from self._sign_some(threads)
+                    yield from self._settle_some()
+                    yield from self._drain_sent()
+                    if self._stop.is_set() and not self._sending:
+                        return
+            finally:
+                for future in (*self._preparing, *self._sending):
+                    future.cancel()
+
+    def _fill(self, waiting: Iterator[_Work]) -> bool:
+        """Hand files to the decoder as long as there is room; whether there may be more to come."""
+        while not self._stop.is_set():
+            in_memory = len(self._preparing) + len(self._ready) + len(self._sending)
+            if len(self._preparing) >= self._decoder.workers * 3 or in_memory >= _AHEAD:
+                return True
+            work = next(waiting, None)
+            if work is None:
+                return False
+            self._prepare(work)
+        return False
+
+    def _prepare(self, work: _Work) -> None:
+        self._preparing[self._decoder.prepare(work.file.path)] = work
+
+    # --- signing -----------------------------------------------------------------------------------------------
+
+    def _sign_some(self, threads: ThreadPoolExecutor) -> Iterator[Event]:
+        hungry = len(self._sending) < SENDERS
+        enough = len(self._ready) >= _SLICE or not self._preparing
+        if not (self._ready and hungry and enough) or self._stop.is_set():
+            return
+        slice_ = [self._ready.popleft() for _ in range(min(_SLICE, len(self._ready)))]
+        slots = self._api.generate_urls([_described(work) for work in slice_], self._import_id)
+        for work, slot in zip(slice_, slots, strict=True):
+            if slot.status is UploadStatus.DUPLICATE:
+                yield from self._duplicate(work, image_id=slot.image_id)
+            else:
+                self._sending[threads.submit(self._send, work, slot)] = work
+
+    def _send(self, work: _Work, slot: UploadSlot) -> None:
+        assert work.prepared is not None  # noqa: S101 -- only prepared work gets a slot
+        work.tries += 1
+        self._sender.send(work.file.path, work.prepared, slot)
+        work.file = _with_key(work.file, slot.storage_key)
+
+    # --- settling ----------------------------------------------------------------------------------------------
+
+    def _settle_some(self) -> Iterator[Event]:
+        done, _ = wait((*self._preparing, *self._sending), timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        for future in done:
+            if future in self._preparing:
+                yield from self._prepared(self._preparing.pop(future), future)
+            else:
+                yield from self._was_sent(self._sending.pop(future), future)
+
+    def _prepared(self, work: _Work, future: "Future[Prepared]") -> Iterator[Event]:
+        try:
+            work.prepared = future.result()
+        except ChangedWhileRead as error:
+            yield from self._changed(work, str(error))
+        except (OSError, ValueError) as error:
+            yield from self._failed(work, getattr(error, "strerror", None) or str(error))
+        else:
+            yield from self._queue(work, work.prepared)
+
+    def _queue(self, work: _Work, prepared: Prepared) -> Iterator[Event]:
+        twin = self._journal.twin(prepared.sha256, work.file.id)
+        if twin is not None:
+            yield from self._duplicate(work, twin=twin)
+        elif prepared.sha256 in self._twins:
+            self._twins[prepared.sha256].append(work)
+        else:
+            self._twins[prepared.sha256] = []
+            self._ready.append(work)
+
+    def _was_sent(self, work: _Work, future: "Future[None]") -> Iterator[Event]:
+        try:
+            future.result()
+        except ChangedWhileRead as error:
+            yield from self._changed(work, str(error))
+        except InsufficientStorage:
+            raise
+        except _SIGN_AGAIN as error:
+            if isinstance(error, ServerUnreachable):
+                self._api.transport.server.revive()
+            yield from self._again(work, error)
+        except MomentariumError as error:
+            yield from self._again(work, error)
+        except OSError as error:
+            yield from self._failed(work, error.strerror or str(error))
+        else:
+            yield from self._was_stored(work)
+
+    def _was_stored(self, work: _Work) -> Iterator[Event]:
+        file, prepared = work.file, work.prepared
+        assert prepared is not None and file.storage_key is not None  # noqa: S101, PT018 -- it was sent
+        shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
+        self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown)
+        if prepared.decode_error:
+            yield events.Warned(file.path, f"uploaded without a preview: {prepared.decode_error}")
+        yield events.Uploaded(file.path, prepared.size, prepared.sha256)
+        for twin in self._twins.pop(prepared.sha256, ()):
+            yield from self._duplicate(twin, twin=file.path)
+        yield from self._settled(work)
+
+    def _again(self, work: _Work, error: MomentariumError) -> Iterator[Event]:
+        log.info("%s, try %d: %s", work.file.path, work.tries, error)
+        if self._stop.is_set():
+            return  # it is pending, for the next run
+        if work.tries < _TRIES:
+            self._ready.append(work)
+        else:
+            yield from self._failed(work, error.message)
+
+    def _changed(self, work: _Work, reason: str) -> Iterator[Event]:
+        """A file that changes is read anew a few times; what goes on changing is for the next run."""
+        work.tries += 1
+        waiting = self._twins.pop(work.prepared.sha256, []) if work.prepared else []
+        if work.tries < _TRIES:
+            work.prepared = None
+            self._prepare(work)
+        else:
+            yield from self._failed(work, reason)
+        for twin in waiting:
+            yield from self._queue(twin, _of(twin))
+
+    def _duplicate(self, work: _Work, *, image_id: int | None = None, twin: Path | None = None) -> Iterator[Event]:
+        prepared = _of(work)
+        self._journal.duplicate(work.file.id, prepared.sha256)
+        yield events.Duplicate(work.file.path, image_id, twin)
+        if image_id is not None:
+            for other in self._twins.pop(prepared.sha256, ()):
+                yield from self._duplicate(other, image_id=image_id)
+        yield from self._settled(work)
+
+    def _failed(self, work: _Work, reason: str) -> Iterator[Event]:
+        self._journal.failed(work.file.id, reason)
+        yield events.Failed(work.file.path, reason)
+        for twin in self._twins.pop(work.prepared.sha256, []) if work.prepared else ():
+            yield from self._queue(twin, _of(twin))
+        yield from self._settled(work)
+
+    def _settled(self, work: _Work) -> Iterator[Event]:
+        work.batch.left -= 1
+        if work.batch.left == 0:
+            yield from self._stored(work.batch.id)
+
+    def _drain_sent(self) -> Iterator[Event]:
+        total = 0
+        while not self._sent_bytes.empty():
+            total += self._sent_bytes.get()
+        if total:
+            yield events.Sent(total)
+
+
+def _works(loads: Iterable[Load]) -> Iterator[_Work]:
+    for load in loads:
+        batch = _Progress(load.id, len(load.files))
+        for file in load.files:
+            yield _Work(file, batch)
+
+
+def _of(work: _Work) -> Prepared:
+    assert work.prepared is not None  # noqa: S101 -- only prepared work has a checksum to wait for
+    return work.prepared
+
+
+def _with_key(file: File, storage_key: str) -> File:
+    return replace(file, storage_key=storage_key)
+
+
+def _described(work: _Work) -> UploadFile:
+    prepared = _of(work)
+    return UploadFile(
+        filename=work.file.filename,
+        content_type=prepared.content_type,
+        size_bytes=prepared.size,
+        sha256=prepared.sha256,
+        preview=PreviewFile(size_bytes=len(prepared.preview), sha256=prepared.preview_sha256)
+        if prepared.preview and prepared.preview_sha256
+        else None,
+    )
