@@ -1,0 +1,116 @@
+"""Titles and one-sentence descriptions of albums, in English, from facts alone.
+
+A title says where, or what a person called it, and always when: "Lisbon, 12–15 May 2024", "Weekend in Porto,
+June 2023", "Anna's wedding, 12 May 2024". A description says how many, for how long and, as far as it is known,
+where.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import date, datetime
+
+from momentarium_cli.backend.organize.base import TITLE_LIMIT, Photo
+from momentarium_cli.backend.organize.dates import days, is_weekend, month
+from momentarium_cli.backend.organize.folders import given_name, without_date
+from momentarium_cli.backend.organize.places import Place
+from momentarium_cli.backend.organize.text import listed, shorten
+from momentarium_cli.backend.organize.whereabouts import MAJORITY, MENTIONED, Whereabouts
+
+UNDATED = "Undated"
+SCREENSHOTS = "Screenshots"
+
+
+def event_title(times: Sequence[datetime], place: str | None, name: str | None, taken: Collection[str] = ()) -> str:
+    """The title for local capture times; `name` is the folder's, used where no place is known.
+
+    A weekend is called one, unless the month has had such a title already (`taken`).
+    """
+    first, last = min(times).date(), max(times).date()
+    weekend = is_weekend(times)
+    if place and weekend and first.month == last.month:
+        title = _joined(f"Weekend in {place}", month(first))
+        if title not in taken:
+            return title
+    if weekend and not place and not name:
+        return f"Weekend of {days(first, last)}"
+    head = place or (without_date(name, range(first.year, last.year + 1)) if name else None)
+    return _joined(head, days(first, last)) if head else days(first, last)
+
+
+def everyday_title(day: date) -> str:
+    return f"Everyday, {month(day)}"
+
+
+def folder_name(photos: Sequence[Photo]) -> str | None:
+    """The name that a person gave to the folder of most of the photos."""
+    names = Counter(given_name(photo.source_folder) for photo in photos)
+    name, count = names.most_common(1)[0]
+    return name if count >= MAJORITY * len(photos) else None
+
+
+def event_theme(times: Sequence[datetime], where: Whereabouts) -> str:
+    """ "84 photos over 4 days, mostly in Lisbon and Sintra, Portugal." """
+    length = (max(times).date() - min(times).date()).days + 1
+    lasted = f"over {length} days" if length > 1 else "from one day"
+    return f"{_count(where.photos)} {lasted}{_located(where)}."
+
+
+def everyday_theme(times: Sequence[datetime]) -> str:
+    """ "12 photos from 5 days, not part of a larger event." """
+    count = len({time.date() for time in times})
+    return f"{_count(len(times))} from {'one day' if count == 1 else f'{count} days'}, not part of a larger event."
+
+
+def undated_theme(photos: int) -> str:
+    says = "does not say when it was" if photos == 1 else "do not say when they were"
+    return f"{_count(photos)} that {says} taken."
+
+
+def screenshots_theme(photos: int) -> str:
+    return "1 picture of a screen." if photos == 1 else f"{photos} pictures of screens."
+
+
+def _joined(head: str, when: str) -> str:
+    return f"{shorten(head, TITLE_LIMIT - len(when) - 2)}, {when}"
+
+
+def _count(photos: int) -> str:
+    return "1 photo" if photos == 1 else f"{photos:,} photos"
+
+
+def _located(where: Whereabouts) -> str:
+    """Where, with no more certainty than the positions give; "" where nothing is known."""
+    ranked = sorted(where.places.items(), key=lambda item: -item[1])
+    if not ranked:
+        return ""
+    named = [(place, photos) for place, photos in ranked[:3] if photos >= MENTIONED * where.located]
+    photos = sum(photos for _, photos in named)
+    if 2 * photos > where.photos:
+        return f", {_degree(photos, where.photos)}{_in(named)}"
+    known = "," if where.located == where.photos else f"; {where.located:,} with a position,"
+    if 2 * photos > where.located:
+        return f"{known} mostly {_in(named)}"
+    return f"{known} in {_number(where.places)}" if len(ranked) > 3 else f"{known} partly {_in(ranked)}"
+
+
+def _degree(photos: int, of: int) -> str:
+    if photos < of:
+        return "mostly "
+    return "all " if of > 1 else ""
+
+
+def _in(named: Sequence[tuple[Place, int]]) -> str:
+    return f"in {_places([place for place, _ in named])}"
+
+
+def _number(places: Collection[Place]) -> str:
+    """ "7 places in Portugal", "9 places in 3 countries" """
+    countries = {place.country for place in places}
+    within = f"{len(countries)} countries" if len(countries) > 1 else next(iter(countries))
+    return f"{len(places)} places in {within}"
+
+
+def _places(places: Sequence[Place]) -> str:
+    if len(places) > 1 and len({place.country for place in places}) == 1:
+        return f"{listed([place.name for place in places])}, {places[0].country}"
+    return listed([str(place) for place in places])
