@@ -19,7 +19,7 @@ from momentarium_cli.errors import SettingsError
 ENVIRONMENT_PREFIX = "MOMENTARIUM_"
 
 
-def _setting(default: Any, help: str, *, secret: bool = False, choices: tuple[str, ...] = ()) -> Any:  # noqa: A002 -- the field's own word
+def _setting(default: Any, help: str, *, secret: bool = False, choices: tuple[str, ...] = ()) -> Any:
     return field(default=default, metadata={"help": help, "secret": secret, "choices": choices})
 
 

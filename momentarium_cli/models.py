@@ -8,7 +8,16 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 MAX_BATCH = 1000  # files a request, images a job
 MAX_FILE_BYTES = 1 << 30  # one PUT carries at most 1 GiB

@@ -36,7 +36,8 @@ class Process:
         """Whether it still runs; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
-            return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - self.created) < 1
+            started = float(process.create_time())
+            return bool(process.status() != psutil.STATUS_ZOMBIE) and abs(started - self.created) < 1
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:

@@ -1,8 +1,6 @@
 """Make a job's albums: ask the organizer, then write what it proposes in the transaction that ends the job."""
 
-import calendar
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from momentarium_cli.backend.db import albums as rows
@@ -11,13 +9,12 @@ from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
-from momentarium_cli.backend.organize.base import ExistingAlbum, Organizer, Photo, Proposal
+from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Organizer, Photo, Proposal
 from momentarium_cli.errors import Temporary
 from momentarium_cli.models import AlbumKind, TakenAtSource
 
 _STAGE = "organizing"
 _TRIES = 10
-_NEIGHBOURHOOD = timedelta(days=7)  # wider than any gap that joins two photos into one event
 
 
 class _LibraryChangedError(Exception):
@@ -69,7 +66,7 @@ def _check_total(photos: Sequence[Photo], proposals: Sequence[Proposal]) -> None
 
 def _existing(conn: Connection, photos: Sequence[Photo]) -> list[ExistingAlbum]:
     dated = [photo.taken_at for photo in photos if photo.taken_at]
-    since, until = (_month_start(min(dated)), _month_end(max(dated))) if dated else (None, None)
+    since, until = (min(dated) - REACH, max(dated) + REACH) if dated else (None, None)
     near = rows.near(conn, since, until)
     members: dict[int, list[Photo]] = {row["id"]: [] for row in near}
     for row in images.of_albums(conn, list(members)):
@@ -78,15 +75,6 @@ def _existing(conn: Connection, photos: Sequence[Photo]) -> list[ExistingAlbum]:
         ExistingAlbum(row["id"], AlbumKind(row["kind"]), row["title"], row["edited"], tuple(members[row["id"]]))
         for row in near
     ]
-
-
-def _month_start(when: datetime) -> datetime:
-    return (when - _NEIGHBOURHOOD).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
-def _month_end(when: datetime) -> datetime:
-    later = when + _NEIGHBOURHOOD
-    return later.replace(day=calendar.monthrange(later.year, later.month)[1], hour=23, minute=59, second=59)
 
 
 def _photo(row: dict[str, Any]) -> Photo:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from momentarium_cli.backend import secrets
+from momentarium_cli.backend.db import users
 from momentarium_cli.backend.db.binaries import find_binaries
 from momentarium_cli.backend.signing import Signer
 from momentarium_cli.backend.storage.base import thumb_key
@@ -51,7 +52,8 @@ def _data_folder(settings: Settings) -> str:
         write_private(probe, "probe")
         probe.unlink()
     except OSError as error:
-        raise SettingsError(f"{settings.data_dir}: {error.strerror}.", hint="Set data_dir to a folder you may write.") from error
+        hint = "Set data_dir to a folder you may write."
+        raise SettingsError(f"{settings.data_dir}: {error.strerror}.", hint=hint) from error
     free = shutil.disk_usage(settings.data_dir).free
     if free < _LOW_BYTES:
         raise InsufficientStorage(f"{settings.data_dir} has only {free / 1e6:,.0f} MB left.", hint="Free some space.")
@@ -64,12 +66,13 @@ def _binaries(settings: Settings) -> str:
 
 def _database(settings: Settings) -> str:
     with open_database(settings) as opened, opened.database.administration() as conn:
-        row = conn.execute("select current_setting('server_version') as version, count(*) as users from users").fetchone()
-    return f"PostgreSQL {row['version']}, {row['users']} users" if row else "no answer"
+        version = conn.info.parameter_status("server_version")
+        return f"PostgreSQL {version}, {len(users.list_all(conn))} users"
 
 
 def _store(settings: Settings) -> str:
-    store = LocalStorage(storage_root(settings), "http://127.0.0.1", Signer(secrets.load(settings.data_dir).signing_key))
+    signer = Signer(secrets.load(settings.data_dir).signing_key)
+    store = LocalStorage(storage_root(settings), "http://127.0.0.1", signer)
     probe = b"probe"
     key = thumb_key(_PROBE_USER, sha256_bytes(probe))
     store.put(key, probe, content_type="image/jpeg")

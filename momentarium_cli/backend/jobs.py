@@ -86,7 +86,7 @@ class Jobs:
         with self._database.transaction(user_id) as conn:
             job = rows.cancel(conn, job_id)
             if job is None:
-                raise Conflict(f"The job is {_found(rows.one(conn, job_id)).status} already; there is nothing to cancel.")
+                raise Conflict(f"The job is {_found(rows.one(conn, job_id)).status}; it has ended already.")
             self._wake_next(conn)
             return _status(job, [])
 

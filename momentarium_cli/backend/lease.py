@@ -12,7 +12,7 @@ from momentarium_cli.errors import Temporary
 log = logging.getLogger(__name__)
 
 
-class JobLost(Exception):  # noqa: N818 -- not an error: the job was cancelled, another has it, or we are to stop
+class JobLost(Exception):
     """The job is no longer this worker's to write to."""
 
 

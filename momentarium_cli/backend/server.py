@@ -53,7 +53,8 @@ def serve(settings: Settings, *, until_idle: bool, ready: Callable[[str], None])
             stack.enter_context(_background("postgres", _keep_up(opened.embedded, stop), stop))
             stack.enter_context(_announced(settings, backend, opened.database, _address(listener)))
         if until_idle:
-            stack.enter_context(_background("idle", _end_when_idle(settings, backend.services.jobs, server, stop), stop))
+            idle = _end_when_idle(settings, backend.services.jobs, server, stop)
+            stack.enter_context(_background("idle", idle, stop))
         stack.callback(stop.set)
         ready(url)
         server.run(sockets=[listener])
@@ -145,7 +146,7 @@ def _keep_up(postgres: EmbeddedPostgres, stop: Event) -> Callable[[], None]:
                     log.warning("PostgreSQL is gone, starting it again")
                     postgres.start()
             except MomentariumError as error:
-                log.error("PostgreSQL could not be started: %s", error)
+                log.warning("PostgreSQL could not be started: %s", error)
 
     return watch
 

@@ -76,8 +76,8 @@ class Worker:
             self._jobs.postpone(job, timedelta(seconds=_RETRY_SECONDS[job.attempt - 1]), error)
 
     def _give_up(self, job: Job, reason: str) -> None:
-        message = f"Gave up after {MAX_ATTEMPTS} attempts: {reason} The photos are safe; `momentarium retry` tries again."
-        self._jobs.fail(job, "gave_up", message)
+        safe = "The photos are safe; `momentarium retry` tries again."
+        self._jobs.fail(job, "gave_up", f"Gave up after {MAX_ATTEMPTS} attempts: {reason} {safe}")
 
     def _sweep(self, stop: Event) -> None:
         wait = 0.0

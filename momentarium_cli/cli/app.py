@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer import _click as click
+from typer._click import exceptions as click
 
 from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import MomentariumError
@@ -60,10 +60,10 @@ def command(
             raise typer.Exit(Session.open(**common).run(function, values) or 0)
 
         own_hints = get_type_hints(function, include_extras=True)
-        own = [p.replace(annotation=own_hints[p.name]) for p in list(inspect.signature(function).parameters.values())[1:]]
-        common = [
-            p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in shared.parameters.values()
-        ]
+        after_session = list(inspect.signature(function).parameters.values())[1:]
+        own = [p.replace(annotation=own_hints[p.name]) for p in after_session]
+        last = inspect.Parameter.KEYWORD_ONLY
+        common = [p.replace(annotation=hints[p.name], kind=last) for p in shared.parameters.values()]
         run.__signature__ = inspect.Signature(own + common)  # type: ignore[attr-defined]  # what Typer reads
         run.__annotations__ = {p.name: p.annotation for p in own + common}
         run.__name__, run.__doc__ = function.__name__, function.__doc__
@@ -87,10 +87,10 @@ def main(arguments: list[str]) -> int:
     _register()
     try:
         code = app(arguments, prog_name="momentarium", standalone_mode=False)
-    except click.exceptions.ClickException as error:
+    except click.ClickException as error:
         error.show(sys.stderr)
         return error.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         typer.echo("Interrupted.", err=True)
         return INTERRUPTED
     except MomentariumError as error:
@@ -107,14 +107,14 @@ def _report(error: MomentariumError) -> int:
 def _register() -> None:
     """Import the commands; each adds itself. None of them imports anything heavy."""
     from momentarium_cli.cli import (  # noqa: F401 -- imported for their commands
-        upload,
-        status,
         albums,
+        doctor,
         export,
         jobs,
-        serve,
         login,
-        users,
+        serve,
         settings,
-        doctor,
+        status,
+        upload,
+        users,
     )

@@ -12,7 +12,9 @@ from momentarium_cli.cli.session import Session
 FAILURES = 3
 
 Destination = Annotated[Path, typer.Argument(metavar="DEST", help="A folder; it is made if there is none.")]
-AlbumIds = Annotated[list[int] | None, typer.Option("--album", metavar="ALBUM", help="Only this album; may be repeated.")]
+AlbumIds = Annotated[
+    list[int] | None, typer.Option("--album", metavar="ALBUM", help="Only this album; may be repeated.")
+]
 Json = Annotated[bool, typer.Option("--json", help="One event a line as JSON, the summary last.")]
 
 
@@ -46,9 +48,11 @@ def export(session: Session, destination: Destination, album: AlbumIds = None, j
         except Stopped as stopped:
             say(str(stopped))
     if json:
-        print_json({"event": "summary", "schema": 1, "written": written, "unchanged": kept, "failed": failed, "bytes": total})
+        counts = {"written": written, "unchanged": kept, "failed": failed, "bytes": total}
+        print_json({"event": "summary", "schema": 1, **counts})
     else:
-        say(f"{count(written, 'photo')} written, {kept:,} there already, {failed:,} failed ({size(total)}) in {destination}.")
+        done = f"{count(written, 'photo')} written, {kept:,} there already, {failed:,} failed"
+        say(f"{done} ({size(total)}) in {destination}.")
     if signals.stop.is_set():
         return signals.exit_code
     return FAILURES if failed else 0

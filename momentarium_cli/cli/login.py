@@ -23,7 +23,7 @@ def login(session: Session, url: Url = None) -> None:
     Example: momentarium login https://photos.example.org
     """
     url = url or session.settings.server.url or typer.prompt("Server", err=True)
-    token = session.settings.server.token if session.settings.origins["server.token"] == "option" else None  # noqa: S105 -- an origin, no token
+    token = session.settings.server.token if session.settings.origins["server.token"] == "option" else None
     token = token or typer.prompt("Token", hide_input=True, err=True)
     settings = _with(session.settings, str(url), str(token))
     with replace(session, settings=settings).momentarium() as momentarium:

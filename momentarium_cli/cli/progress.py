@@ -149,8 +149,9 @@ class _ForPeople(Renderer):
 
     def _end_of_dry_run(self, summary: Summary) -> None:
         planned = self._planned or events.Planned(0, 0, 0)
-        say(f"Would upload {count(planned.files, 'photo')} ({size(planned.bytes)}) in {count(planned.batches, 'batch')}.")
-        say(f"{summary.unchanged:,} unchanged, {summary.skipped:,} skipped, {summary.failed:,} unreadable. Nothing was done.")
+        batches = f"{planned.batches} batch{'' if planned.batches == 1 else 'es'}"
+        say(f"Would upload {count(planned.files, 'photo')} ({size(planned.bytes)}) in {batches}; nothing was done.")
+        say(f"{summary.unchanged:,} unchanged, {summary.skipped:,} skipped, {summary.failed:,} unreadable.")
         for reason, number in self._reasons.most_common():
             say(f"  skipped: {number:,} × {reason}")
 
@@ -250,7 +251,8 @@ class Bars(_ForPeople):
     def _organizing(self, job_id: str, done: int, total: int) -> None:
         self._job_totals[job_id] = (done, total)
         done, total = (sum(column) for column in zip(*self._job_totals.values(), strict=True))
-        self._progress.update(self._organize, visible=True, completed=done, total=total, detail=f"{done:,} of {total:,}")
+        detail = f"{done:,} of {total:,}"
+        self._progress.update(self._organize, visible=True, completed=done, total=total, detail=detail)
 
     def _tell(self, line: str, *, listed: bool = True) -> None:
         if listed:

@@ -50,7 +50,8 @@ class Session:
             logging.getLogger(__name__).exception("bug")
             if self.verbose:
                 raise
-            typer.echo(f"Internal error: {type(error).__name__}: {error}\nThe details are in {self.log_file}.", err=True)
+            typer.echo(f"Internal error: {type(error).__name__}: {error}", err=True)
+            typer.echo(f"The details are in {self.log_file}.", err=True)
             return MomentariumError.exit_code
 
     def momentarium(self, stop: StopEvent | None = None) -> "Momentarium":

@@ -17,7 +17,8 @@ def config(session: Session, json: Json = False) -> None:
     """Show every setting, its value, and where it came from."""
     file = session.config_file or default_config_file()
     if json:
-        print_json({"schema": 1, "file": str(file), "settings": {item.key: _as_json(session, item) for item in definitions()}})
+        values = {item.key: _as_json(session, item) for item in definitions()}
+        print_json({"schema": 1, "file": str(file), "settings": values})
         return
     made = table("Setting", "Value", "From", "Environment", "What it is for")
     for item in definitions():
@@ -39,5 +40,3 @@ def _as_json(session: Session, item: Definition) -> dict[str, Any]:
         "from": session.settings.origins[item.key],
         "environment": item.environment,
     }
-
-

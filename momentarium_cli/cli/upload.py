@@ -10,9 +10,9 @@ from momentarium_cli.cli.session import Session
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders or photos.", show_default=False)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave when all is uploaded; albums are made in the background.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave when all is uploaded; albums come in the background.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer for the albums.")]
-LockWait = Annotated[bool, typer.Option("--lock-wait", help="Wait for another upload to end, instead of ending with 75.")]
+LockWait = Annotated[bool, typer.Option("--lock-wait", help="Wait for another upload to end; else this ends with 75.")]
 Json = Annotated[bool, typer.Option("--json", help="One event a line as JSON, the summary last.")]
 ListSkipped = Annotated[bool, typer.Option("--list-skipped", help="Name every file that is left out, with the reason.")]
 
@@ -41,7 +41,11 @@ def upload(
 
     signals = Signals()
     options = Options(dry_run=dry_run, wait=not no_wait, timeout=timeout)
-    with signals.handled(), session.momentarium(signals.stop) as momentarium:
-        with momentarium.open_import(paths, options=options, lock_wait=lock_wait) as run:
-            with renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options) as show:
-                return show.run(run, signals)
+    show = renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options)
+    with (
+        signals.handled(),
+        session.momentarium(signals.stop) as momentarium,
+        momentarium.open_import(paths, options=options, lock_wait=lock_wait) as run,
+        show,
+    ):
+        return show.run(run, signals)

@@ -1,5 +1,6 @@
 """Write albums as folders, originals byte for byte."""
 
+import errno
 import hashlib
 import os
 import re
@@ -47,12 +48,15 @@ class NotWritten(Event):
     error: str
 
 
-def export(momentarium: Momentarium, destination: Path, *, album_ids: frozenset[int], stop: StopEvent) -> Iterator[Event]:
-    """AlbumBegun, Written and NotWritten; of all albums, or of those named. A file that is there is not written again."""
+def export(
+    momentarium: Momentarium, destination: Path, *, album_ids: frozenset[int], stop: StopEvent
+) -> Iterator[Event]:
+    """AlbumBegun, Written and NotWritten; of all albums, or of those named. What is there is not written again."""
     try:
         destination.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{destination} cannot be used: {error.strerror}.", hint="Name a folder you may write.") from error
+        hint = "Name a folder you may write."
+        raise UsageError(f"{destination} cannot be used: {error.strerror}.", hint=hint) from error
     folders = _Names()
     for album in momentarium.gallery():
         folder = destination / folders.take(_safe(album.title), "")
@@ -134,8 +138,6 @@ def _download(momentarium: Momentarium, url: str, photo: Photo, path: Path) -> N
 
 
 def _translated(error: OSError, path: Path) -> MomentariumError:
-    import errno
-
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return InsufficientStorage(f"The disk that holds {path.parent} is full.", hint="Free some space there.")
     return UsageError(f"{path} cannot be written: {error.strerror}.")

@@ -13,7 +13,7 @@ from uuid6 import uuid7
 from momentarium_cli.client import batches, events, poll
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event, Summary
-from momentarium_cli.client.journal import Batch, BatchState, File, FileState, Journal
+from momentarium_cli.client.journal import BatchState, File, FileState, Journal
 from momentarium_cli.client.process import Processor
 from momentarium_cli.client.send import Staging
 from momentarium_cli.client.survey import Survey
@@ -185,8 +185,8 @@ class Import:
             yield Load(batch_id, [file for file in files if file.state is not FileState.STORED])
 
     def _process(self, batch_id: UUID) -> Iterator[Event]:
-        batch = next((b for b in self._unfinished if b.id == batch_id), Batch(batch_id, self.id, BatchState.CLOSED, None))
-        for event in self._processor.process(batch_id, batch.import_id):
+        import_id = next((batch.import_id for batch in self._unfinished if batch.id == batch_id), self.id)
+        for event in self._processor.process(batch_id, import_id):
             if isinstance(event, events.JobStarted):
                 self._jobs[event.job_id] = None
             yield event

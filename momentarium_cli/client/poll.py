@@ -11,9 +11,7 @@ from momentarium_cli.errors import JobFailed, Stopped
 _SHORTEST_SECONDS = 0.2
 
 
-def follow(
-    api: Api, job_ids: Sequence[str], stop: StopEvent, *, timeout: float | None = None
-) -> Iterator[JobProgress]:
+def follow(api: Api, job_ids: Sequence[str], stop: StopEvent, *, timeout: float | None = None) -> Iterator[JobProgress]:
     """The state of each job whenever it changes, and at last its end; jobs end in their order.
 
     Raises JobFailed after `timeout` seconds, Stopped when told to stop. A job that fails is an end like any other.

@@ -1,5 +1,6 @@
 """The first pass: walk the folders, and read the metadata of what is new or has changed into the journal."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Survey:
     """Walks `paths`; what is to be uploaded is then in the journal."""
 
     def __init__(self, paths: Sequence[Path], journal: Journal, decoder: Decoder, stop: StopEvent) -> None:
-        self._paths = [path.absolute() for path in paths]
+        self._paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 -- without following links
         self._journal = journal
         self._decoder = decoder
         self._stop = stop
@@ -71,7 +72,8 @@ class Survey:
                 yield from self._describe(entry)
 
     def _describe(self, entry: Found) -> Iterator[Event]:
-        file_id = self._journal.found(entry.path, entry.stat, printable(Path(entry.path.name)), self._folder(entry.path))
+        name = printable(Path(entry.path.name))
+        file_id = self._journal.found(entry.path, entry.stat, name, self._folder(entry.path))
         self._chunk.append(_New(file_id, entry.path, entry.stat.mtime_ns))
         if len(self._chunk) >= _CHUNK:
             self._submit()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as StopEvent
+from typing import Any
 from uuid import UUID
 
 from momentarium_cli.client import events
@@ -105,7 +106,7 @@ class Uploader:
                     if self._stop.is_set() and not self._sending:
                         return
             finally:
-                for future in (*self._preparing, *self._sending):
+                for future in self._under_way():
                     future.cancel()
 
     def _fill(self, waiting: Iterator[_Work]) -> bool:
@@ -147,12 +148,15 @@ class Uploader:
     # --- settling ----------------------------------------------------------------------------------------------
 
     def _settle_some(self) -> Iterator[Event]:
-        done, _ = wait((*self._preparing, *self._sending), timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        done, _ = wait(self._under_way(), timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
             if future in self._preparing:
                 yield from self._prepared(self._preparing.pop(future), future)
             else:
                 yield from self._was_sent(self._sending.pop(future), future)
+
+    def _under_way(self) -> "list[Future[Any]]":
+        return [*self._preparing, *self._sending]
 
     def _prepared(self, work: _Work, future: "Future[Prepared]") -> Iterator[Event]:
         try:
@@ -194,7 +198,7 @@ class Uploader:
 
     def _was_stored(self, work: _Work) -> Iterator[Event]:
         file, prepared = work.file, work.prepared
-        assert prepared is not None and file.storage_key is not None  # noqa: S101, PT018 -- it was sent
+        assert prepared is not None and file.storage_key is not None  # noqa: S101 -- it was sent
         shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
         self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown)
         if prepared.decode_error:

@@ -10,8 +10,8 @@ from fastapi.responses import FileResponse
 from starlette.requests import ClientDisconnect
 
 from momentarium_cli.backend.api.auth import ServicesDep, signed
-from momentarium_cli.backend.storage.base import Body, SignedFiles
 from momentarium_cli.backend.services import Services
+from momentarium_cli.backend.storage.base import Body, SignedFiles
 from momentarium_cli.errors import BadRequest, Forbidden, NotFound
 from momentarium_cli.models import Adopt
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from momentarium_cli.backend.api.auth import ServicesDep, CallerDep, bearer
+from momentarium_cli.backend.api.auth import CallerDep, ServicesDep, bearer
 from momentarium_cli.backend.storage.base import DOWNLOAD_GRID_SECONDS
 from momentarium_cli.errors import NotFound
 from momentarium_cli.models import AlbumPage, Gallery, JobAccepted, JobState, Process

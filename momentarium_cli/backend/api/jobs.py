@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from momentarium_cli.backend.api.auth import ServicesDep, CallerDep, bearer
+from momentarium_cli.backend.api.auth import CallerDep, ServicesDep, bearer
 from momentarium_cli.models import Jobs, JobStatus
 
 router = APIRouter()

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from momentarium_cli.backend.api.auth import ServicesDep, CallerDep, bearer
+from momentarium_cli.backend.api.auth import CallerDep, ServicesDep, bearer
 from momentarium_cli.backend.db import users
 from momentarium_cli.models import Me
 

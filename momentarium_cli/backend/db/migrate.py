@@ -5,16 +5,17 @@ Each file and the row that says it was applied are one transaction; an advisory 
 
 import re
 from importlib import resources
-from typing import LiteralString, cast
 
 import psycopg
 from procrastinate.schema import SchemaManager, migrations_path
 
-from momentarium_cli.backend.db.pool import APP_ROLE
 from momentarium_cli.errors import DatabaseUnavailable, SettingsError
 
 MINIMUM_VERSION = 180000
 _LOCK = 7_236_411_905  # any number that is always the same
+_BOOKKEEPING = (
+    "create table if not exists schema_migrations (name text primary key, applied_at timestamptz default now())"
+)
 
 
 def migrate(conninfo: str) -> list[str]:
@@ -33,7 +34,7 @@ def migrate(conninfo: str) -> list[str]:
 
 
 def _apply_missing(conn: psycopg.Connection) -> list[str]:
-    conn.execute("create table if not exists schema_migrations(name text primary key, applied_at timestamptz default now())")
+    conn.execute(_BOOKKEEPING)
     applied = {str(row[0]) for row in conn.execute("select name from schema_migrations").fetchall()}
     done = [name for name, sql in _ours() if name not in applied and _apply(conn, [name], sql)]
     return done + _apply_queue_schema(conn, applied)
@@ -66,19 +67,11 @@ def _version(file_name: str) -> tuple[int, ...]:
 
 def _grants() -> str:
     """The application defers jobs in its own transactions, so it may write the queue's tables."""
-    return f"""
-    ;do $$ declare item record; begin
-      for item in select oid::regclass as name, relkind from pg_class
-                  where relnamespace = 'public'::regnamespace and relname like 'procrastinate\\_%' and relkind in ('r', 'S')
-      loop
-        execute format('grant %s on %s to {APP_ROLE}',
-                       case item.relkind when 'r' then 'select, insert, update, delete' else 'usage' end, item.name);
-      end loop;
-    end $$"""
+    return ";" + (resources.files("momentarium_cli.backend.db") / "queue_grants.sql").read_text("utf-8")
 
 
 def _apply(conn: psycopg.Connection, names: list[str], sql: str) -> bool:
     with conn.transaction():
-        conn.execute(cast("LiteralString", sql))
+        conn.execute(sql)
         conn.cursor().executemany("insert into schema_migrations(name) values (%s)", [(name,) for name in names])
     return True

@@ -2,7 +2,7 @@
 
 import re
 from importlib import resources
-from typing import LiteralString, cast
+from typing import LiteralString
 
 _HEAD = re.compile(r"^-- (\w+):", re.MULTILINE)
 
@@ -12,7 +12,4 @@ def load(name: str) -> dict[str, LiteralString]:
     text = resources.files("momentarium_cli.backend.db").joinpath(f"{name}.sql").read_text("utf-8")
     heads = list(_HEAD.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
-    return {
-        head.group(1): cast("LiteralString", text[head.start() : end].strip())
-        for head, end in zip(heads, ends, strict=True)
-    }
+    return {head.group(1): text[head.start() : end].strip() for head, end in zip(heads, ends, strict=True)}

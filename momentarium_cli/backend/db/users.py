@@ -35,9 +35,7 @@ def list_all(conn: Connection) -> list[dict[str, Any]]:
 
 
 def add_token(conn: Connection, user_id: int, name: str, token: str, scopes: Sequence[str]) -> None:
-    conn.execute(
-        SQL["add_token"], {"user_id": user_id, "name": name, "sha256": _sha256(token), "scopes": list(scopes)}
-    )
+    conn.execute(SQL["add_token"], {"user_id": user_id, "name": name, "sha256": _sha256(token), "scopes": list(scopes)})
 
 
 def revoke_tokens(conn: Connection, user_id: int, name: str | None = None) -> int:

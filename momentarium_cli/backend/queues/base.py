@@ -1,7 +1,7 @@
 """The port to the queue.
 
 job         a row of processing_jobs; the row is the truth
-deliver     see to it that some worker is told of a job, soon or `after` a while; a message may come twice, late or never
+deliver     see to it that some worker is told of a job, soon or `after` a while; a message may come twice or never
 work        wait for messages and call `run` with the job's id for each, until told to stop
 """
 

@@ -51,16 +51,15 @@ class PostgresQueue:
         self._deferrer = App(connector=SyncPsycopgConnector(conninfo=direct_conninfo))
 
     def deliver(self, job_id: UUID, conn: Connection, *, after: timedelta | None = None) -> None:
-        lock, when = str(job_id), {}
-        if after:
-            at = datetime.now(UTC) + after
-            # A lock of its own: a delayed message would otherwise swallow an urgent one.
-            lock, when = f"{job_id}@{at.timestamp():.0f}", {"schedule_at": at}
+        at = datetime.now(UTC) + after if after else None
+        # A delayed message has a lock of its own: it would otherwise swallow an urgent one.
+        lock = f"{job_id}@{at.timestamp():.0f}" if at else str(job_id)
         # A savepoint, so that AlreadyEnqueued, which means "awake already", leaves the transaction usable.
         with suppress(AlreadyEnqueued), conn.transaction():
-            self._deferrer.configure_task(
-                _TASK, queue=_QUEUE, queueing_lock=lock, connection=conn, **when
-            ).defer(job_id=str(job_id))
+            task = self._deferrer.configure_task(
+                _TASK, queue=_QUEUE, queueing_lock=lock, schedule_at=at, connection=conn
+            )
+            task.defer(job_id=str(job_id))
 
     def work(self, run: Callable[[UUID], None], stop: Event) -> None:
         asyncio.run(self._work(run, stop))

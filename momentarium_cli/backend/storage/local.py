@@ -138,7 +138,7 @@ class LocalStorage(Storage):
         return Incoming(self.incoming / uuid4().hex, path, size=size, sha256=checksum_of(key))
 
     def adopt(self, key: str, size: int, staged: str) -> None:
-        """Take a file that a client on this file system laid into `incoming`, after proving that it is what was signed."""
+        """Take a file that a client on this file system laid into `incoming`, if it is what was signed."""
         if not _STAGED.fullmatch(staged):
             raise BadRequest("This is not the name of a staged file.", code="bad_key")
         source = self.incoming / staged
@@ -186,7 +186,7 @@ class LocalStorage(Storage):
         return shutil.disk_usage(self._root).free
 
     def _path(self, key: str) -> Path:
-        """originals/7/ab/abcd…: 256 folders, since file managers and backups suffer from a hundred thousand files in one."""
+        """originals/7/ab/abcd…: file managers and backups suffer from a hundred thousand files in one folder."""
         sha256 = checksum_of(key)
         kind, user, name = key.split("/")
         return self._root / kind / user / sha256[:2] / name
@@ -210,7 +210,7 @@ class Incoming:
         try:
             self._file = temporary.open("rb" if staged else "xb", buffering=0)
             if staged:
-                self._digest = hashlib.file_digest(self._file, "sha256")  # type: ignore[assignment,arg-type]  # typeshed wants a narrower protocol than FileIO
+                self._digest = hashlib.file_digest(self._file, "sha256")
                 self._written = os.fstat(self._file.fileno()).st_size
         except FileNotFoundError:
             raise
