@@ -1,6 +1,6 @@
 """momentarium retry, momentarium cancel"""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
@@ -8,7 +8,9 @@ import typer
 from momentarium_cli.cli.app import app, command
 from momentarium_cli.cli.output import job_line, print_json
 from momentarium_cli.cli.session import Session
-from momentarium_cli.models import JobStatus
+
+if TYPE_CHECKING:
+    from momentarium_cli.models import JobStatus
 
 Job = Annotated[UUID, typer.Argument(metavar="JOB", help="The job's id, from `momentarium status`.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -28,7 +30,7 @@ def cancel(session: Session, job: Job, json: Json = False) -> None:
         _show(momentarium.api.cancel(job), json=json)
 
 
-def _show(job: JobStatus, *, json: bool) -> None:
+def _show(job: "JobStatus", *, json: bool) -> None:
     if json:
         print_json({"schema": 1, "job": job.model_dump(mode="json")})
     else:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from momentarium_cli.models import Album, AlbumSummary, JobStatus
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.console import Console
     from rich.table import Table
+
+    from momentarium_cli.models import Album, AlbumSummary, JobStatus
 
 
 def console(*, err: bool = False) -> "Console":
@@ -78,6 +78,8 @@ def count(number: int, noun: str) -> str:
 
 
 def albums_table(albums: "Iterable[Album | AlbumSummary]") -> "Table":
+    from momentarium_cli.models import Album
+
     made = table("ID", "Album", "Photos", "Dates", right=("ID", "Photos"))
     for album in albums:
         photos = album.photo_count if isinstance(album, Album) else album.photos
@@ -85,7 +87,7 @@ def albums_table(albums: "Iterable[Album | AlbumSummary]") -> "Table":
     return made
 
 
-def job_line(job: JobStatus) -> str:
+def job_line(job: "JobStatus") -> str:
     """A job in one line."""
     line = f"job {job.id}: {job.status.value}"
     if not job.status.ended and job.stage:

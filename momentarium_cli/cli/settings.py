@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from momentarium_cli.cli.app import app, command
-from momentarium_cli.cli.output import console, plain, print_json, say, table
+from momentarium_cli.cli.output import plain, print_json, say
 from momentarium_cli.cli.session import Session
 from momentarium_cli.config import Definition, default_config_file, definitions
 
@@ -20,11 +20,11 @@ def config(session: Session, json: Json = False) -> None:
         values = {item.key: _as_json(session, item) for item in definitions()}
         print_json({"schema": 1, "file": str(file), "settings": values})
         return
-    made = table("Setting", "Value", "From", "Environment", "What it is for")
     for item in definitions():
-        shown = "–" if (value := _value(session, item)) is None else plain(str(value))
-        made.add_row(item.key, shown, session.settings.origins[item.key], item.environment, item.help)
-    console().print(made, markup=False)
+        value = _value(session, item)
+        shown = "none" if value is None else plain(str(value))
+        typer.echo(f"{item.key} = {shown}  ({session.settings.origins[item.key]})")
+        typer.echo(f"    {item.help}  [{item.environment}]")
     say(f"The settings file is {file}{'' if file.exists() else ' (there is none yet)'}.")
 
 

@@ -9,10 +9,10 @@ from momentarium_cli.cli.app import app, command
 from momentarium_cli.cli.output import albums_table, console, count, job_line, print_json, say
 from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import JobFailed, NotFound, UsageError
-from momentarium_cli.models import JobState, JobStatus
 
 if TYPE_CHECKING:
     from momentarium_cli.client.api import Api
+    from momentarium_cli.models import JobStatus
 
 Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="An import or a job; none: the latest import.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -30,10 +30,10 @@ def status(session: Session, identifier: Id = None, json: Json = False) -> int:
         print_json({"schema": 1, "jobs": [job.model_dump(mode="json") for job in jobs]})
     else:
         _show(jobs)
-    return JobFailed.exit_code if any(job.status is JobState.FAILED for job in jobs) else 0
+    return JobFailed.exit_code if any(job.status == "failed" for job in jobs) else 0
 
 
-def _jobs(api: "Api", identifier: str | None) -> list[JobStatus]:
+def _jobs(api: "Api", identifier: str | None) -> "list[JobStatus]":
     """The jobs of the import with this id, or the one job; oldest first."""
     if identifier is None:
         latest = api.jobs()
@@ -51,7 +51,7 @@ def _jobs(api: "Api", identifier: str | None) -> list[JobStatus]:
         raise NotFound(f"There is no import and no job {identifier}.") from None
 
 
-def _show(jobs: list[JobStatus]) -> None:
+def _show(jobs: "list[JobStatus]") -> None:
     if not jobs:
         say("Nothing was imported yet. Start with: momentarium upload FOLDER")
         return
