@@ -84,7 +84,7 @@ def _top(version: Annotated[bool, typer.Option("--version", help="Show the versi
 
 def main(arguments: list[str]) -> int:
     """Run a command; every error is one line on standard error and an exit code of its own."""
-    _register()
+    register()
     try:
         code = app(arguments, prog_name="momentarium", standalone_mode=False)
     except click.ClickException as error:
@@ -104,7 +104,7 @@ def _report(error: MomentariumError) -> int:
     return error.exit_code
 
 
-def _register() -> None:
+def register() -> None:
     """Import the commands; each adds itself. None of them imports anything heavy."""
     from momentarium_cli.cli import (  # noqa: F401 -- imported for their commands
         albums,

@@ -201,6 +201,7 @@ class Bars(_ForPeople):
         self._send = self._progress.add_task("Uploading", total=None, visible=False, detail="", speed="")
         self._organize = self._progress.add_task("Organizing", total=None, visible=False, detail="", speed="")
         self._found = self._uploaded = self._moved = 0
+        self._began = time.monotonic()
         self._job_totals: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
@@ -234,16 +235,18 @@ class Bars(_ForPeople):
                 self._organizing(str(event.job.id), _done(event), event.job.total)
 
     def _scanned(self, event: events.Planned) -> None:
+        self._began = time.monotonic()
         self._progress.update(self._scan, total=1, completed=1, detail=f"{self._found:,} found")
         if event.files and not self._options.dry_run:
             self._progress.update(self._send, total=event.bytes, visible=True, detail=self._of(0))
 
     def _speed(self) -> str:
-        task = self._progress.tasks[self._send]
-        if not task.speed:
+        """The average since the first byte: files arrive in bursts, and what a burst promises no network keeps."""
+        if self._planned is None or self._moved <= 0:
             return ""
-        left = duration(task.time_remaining) if task.time_remaining is not None else "?"
-        return f"{size(task.speed)}/s, {left} left"
+        speed = self._moved / max(time.monotonic() - self._began, 0.1)
+        left = self._planned.bytes - self._moved
+        return f"{size(speed)}/s" + (f", {duration(left / speed)} left" if left > 0 else "")
 
     def _of(self, number: int) -> str:
         return f"{number:,} of {self._planned.files:,}" if self._planned else ""

@@ -5,10 +5,13 @@ So every file's bytes are read once for checksum and preview, and once more to b
 """
 
 import logging
+import random
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as StopEvent
@@ -38,11 +41,12 @@ SENDERS = 8
 _SLICE = 32  # files a request for URLs; few enough to be sent long before they expire
 _AHEAD = 96  # prepared photos that wait with their previews in memory
 _TRIES = 5
+_FIRST_DELAY_SECONDS = 0.2
 _LOOK_SECONDS = 0.1
 _SIGN_AGAIN = (Forbidden, NotFound, ServerUnreachable, StorageUnavailable)  # expired, or the server has moved
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Work:
     """A file on its way, and how often it was tried."""
 
@@ -50,6 +54,7 @@ class _Work:
     batch: "_Progress"
     prepared: Prepared | None = None
     tries: int = 0
+    not_before: float = 0.0  # of time.monotonic(): a failed try is not repeated at once
 
 
 @dataclass(slots=True)
@@ -131,7 +136,11 @@ class Uploader:
         enough = len(self._ready) >= _SLICE or not self._preparing
         if not (self._ready and hungry and enough) or self._stop.is_set():
             return
-        slice_ = [self._ready.popleft() for _ in range(min(_SLICE, len(self._ready)))]
+        now = time.monotonic()
+        slice_ = [work for work in islice(self._ready, _SLICE) if work.not_before <= now]
+        if not slice_:
+            return
+        self._ready = deque(work for work in self._ready if work not in slice_)
         slots = self._api.generate_urls([_described(work) for work in slice_], self._import_id)
         for work, slot in zip(slice_, slots, strict=True):
             if slot.status is UploadStatus.DUPLICATE:
@@ -213,6 +222,7 @@ class Uploader:
         if self._stop.is_set():
             return  # it is pending, for the next run
         if work.tries < _TRIES:
+            work.not_before = time.monotonic() + random.uniform(0, _FIRST_DELAY_SECONDS * 2**work.tries)  # noqa: S311 -- jitter
             self._ready.append(work)
         else:
             yield from self._failed(work, error.message)
