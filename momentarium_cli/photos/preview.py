@@ -1,0 +1,147 @@
+"""Checksum and preview of a photo from one read of its file; and what the server does with previews.
+
+Runs in limited child processes (see `decode`): every function takes and returns values that can be pickled.
+"""
+
+import os
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image
+
+from momentarium_cli.photos import formats, pixels
+from momentarium_cli.photos.checks import PREVIEW_SIDE, BadPreview, PreviewFacts, check_cost, check_preview, inspect
+from momentarium_cli.photos.checksum import sha256_bytes, sha256_open
+from momentarium_cli.photos.derived import Derived, derive, encode
+from momentarium_cli.photos.formats import Format, UnsupportedPhoto
+from momentarium_cli.photos.pixels import CannotDecode
+from momentarium_cli.photos.raw import show_raw
+from momentarium_cli.photos.scan import FileStat
+
+__all__ = [
+    "BadPreview", "CannotDecode", "ChangedWhileRead", "Derived", "Prepared", "Preview", "PreviewFacts",
+    "UnsupportedPhoto", "check_preview", "derive", "inspect", "prepare", "remake",
+]  # fmt: skip
+
+QUALITY = 80
+IN_MEMORY_BYTES = 256 << 20
+
+AnyPath = str | bytes | os.PathLike[str]
+
+
+class ChangedWhileRead(Exception):
+    """A file changed while it was read, so that checksum and preview may be of different contents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A JPEG of at most 1,440 pixels, and the photo's own upright size; of a RAW file only its metadata knows that."""
+
+    data: bytes
+    sha256: str
+    width: int | None
+    height: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A photo ready to be uploaded; without a preview, `decode_error` says why (one line, without a subject)."""
+
+    sha256: str
+    size: int
+    stat: FileStat
+    content_type: str
+    preview: bytes | None = None
+    preview_sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    decode_error: str | None = None
+
+
+def prepare(path: AnyPath, *, decode: bool = True, reason: str | None = None) -> Prepared:
+    """Checksum and preview of the photo at `path`.
+
+    Without `decode` there is no preview and `reason` stands for the error. What cannot be decoded is no
+    failure. Raises ChangedWhileRead, UnsupportedPhoto (the bytes are of no format we know) and OSError.
+    """
+    suffix = os.path.splitext(os.fsdecode(path))[1]  # noqa: PTH122 - the path may be bytes
+    with Path(os.fsdecode(path)).open("rb") as file:
+        before = FileStat.of(os.fstat(file.fileno()))
+        data = file.read(before.size + 1) if before.size <= IN_MEMORY_BYTES else None
+        sha256 = sha256_open(file) if data is None else sha256_bytes(data)
+        format_ = _format(data if data is not None else _head(file), suffix)
+        preview: Preview | None = None
+        error = reason
+        if decode:
+            preview, error = _attempt(file if data is None else data, format_)
+        after = FileStat.of(os.fstat(file.fileno()))
+    if (after.size, after.mtime_ns) != (before.size, before.mtime_ns) or len(data or b"") > before.size:
+        raise ChangedWhileRead("the file changed while it was read")
+    return _prepared(sha256, before, format_, preview, error)
+
+
+def remake(source: AnyPath | BinaryIO, *, content_type: str) -> Preview:
+    """The preview of an original, as its client should have made it. Raises CannotDecode and OSError.
+
+    `content_type` tells apart what shares its first bytes; `source` is a path or a file open for reading.
+    """
+    if isinstance(source, str | bytes | os.PathLike):
+        with Path(os.fsdecode(source)).open("rb") as file:
+            return remake(file, content_type=content_type)
+    promised = formats.BY_CONTENT_TYPE.get(content_type)
+    format_ = formats.identify(_head(source), promised.extensions[0] if promised else "")
+    if format_ is None:
+        raise CannotDecode("it is of no photo format that Momentarium reads")
+    source.seek(0)
+    return make(source.read(), format_)
+
+
+def make(source: bytes | BinaryIO, format_: Format) -> Preview:
+    """The preview of a photo in memory, or of a file too large for that. Raises CannotDecode."""
+    with pixels.careful():
+        image, size = _shown(source, format_)
+        data = encode(image, QUALITY)
+    return Preview(data, sha256_bytes(data), *size)
+
+
+def _attempt(source: bytes | BinaryIO, format_: Format) -> tuple[Preview | None, str | None]:
+    try:
+        return make(source, format_), None
+    except CannotDecode as error:
+        return None, str(error)
+
+
+def _shown(source: bytes | BinaryIO, format_: Format) -> tuple[Image.Image, tuple[int | None, int | None]]:
+    """The preview's pixels, and the photo's upright size where decoding tells it."""
+    if not isinstance(source, bytes) and (format_.raw or format_ is formats.JPEG):
+        raise CannotDecode("it is larger than 256 MiB, which is too large for its format")
+    if isinstance(source, bytes) and format_.raw:
+        return show_raw(source, format_, PREVIEW_SIDE), (None, None)
+    if isinstance(source, bytes) and format_ is formats.JPEG and (reason := check_cost(source)):
+        raise CannotDecode(reason)
+    opened = pixels.open_image(BytesIO(source) if isinstance(source, bytes) else source, format_)
+    width, height = opened.size
+    shown = pixels.show(opened, PREVIEW_SIDE)
+    return shown.image, (height, width) if shown.turned else (width, height)
+
+
+def _format(header: bytes, suffix: str) -> Format:
+    format_ = formats.identify(header[: formats.HEADER_BYTES], suffix)
+    if format_ is None:
+        raise UnsupportedPhoto("the content is of no photo format that Momentarium reads")
+    return format_
+
+
+def _head(file: BinaryIO) -> bytes:
+    file.seek(0)
+    return file.read(formats.HEADER_BYTES)
+
+
+def _prepared(sha256: str, stat: FileStat, format_: Format, preview: Preview | None, error: str | None) -> Prepared:
+    if preview is None:
+        return Prepared(sha256, stat.size, stat, format_.content_type, decode_error=error)
+    return Prepared(
+        sha256, stat.size, stat, format_.content_type, preview.data, preview.sha256, preview.width, preview.height
+    )
