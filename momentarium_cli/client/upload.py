@@ -38,7 +38,8 @@ from momentarium_cli.photos.preview import ChangedWhileRead, Prepared
 log = logging.getLogger(__name__)
 
 SENDERS = 8
-_SLICE = 32  # files a request for URLs; few enough to be sent long before they expire
+_SLICE = 64  # files a request for URLs at most: few enough to be sent long before they expire
+_SIGN_FROM = 12  # and at least, while more are being prepared: a request costs more than a URL
 _AHEAD = 96  # prepared photos that wait with their previews in memory
 _TRIES = 5
 _FIRST_DELAY_SECONDS = 0.2
@@ -133,7 +134,7 @@ class Uploader:
 
     def _sign_some(self, threads: ThreadPoolExecutor) -> Iterator[Event]:
         hungry = len(self._sending) < SENDERS
-        enough = len(self._ready) >= _SLICE or not self._preparing
+        enough = len(self._ready) >= _SIGN_FROM or not self._preparing
         if not (self._ready and hungry and enough) or self._stop.is_set():
             return
         now = time.monotonic()
@@ -157,7 +158,11 @@ class Uploader:
     # --- settling ----------------------------------------------------------------------------------------------
 
     def _settle_some(self) -> Iterator[Event]:
-        done, _ = wait(self._under_way(), timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        under_way = self._under_way()
+        if not under_way:
+            self._stop.wait(_LOOK_SECONDS)  # all that is left waits for its next try
+            return
+        done, _ = wait(under_way, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
         for future in done:
             if future in self._preparing:
                 yield from self._prepared(self._preparing.pop(future), future)

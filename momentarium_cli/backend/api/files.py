@@ -25,7 +25,7 @@ async def put(key: str, request: Request, services: ServicesDep) -> Response:
     """Store the body, if it is what was signed."""
     store = _local(services)
     services.arrivals.mark()
-    size = store.check_upload(key, _query(request), request.headers)
+    size = store.check_upload(key, _query(request, key), request.headers)
     await _receive(request, await asyncio.to_thread(store.receive, key, size))
     services.arrivals.mark()
     return Response(status_code=201)
@@ -35,7 +35,7 @@ async def put(key: str, request: Request, services: ServicesDep) -> Response:
 def adopt(key: str, body: Adopt, request: Request, services: ServicesDep) -> Response:
     """Store a file that a client on the same file system laid into the store's folder, if it is what was signed."""
     store = _local(services)
-    store.adopt(key, store.check_upload(key, _query(request), body.headers), body.staged)
+    store.adopt(key, store.check_upload(key, _query(request, key), body.headers), body.staged)
     services.arrivals.mark()
     return Response(status_code=201)
 
@@ -43,7 +43,7 @@ def adopt(key: str, body: Adopt, request: Request, services: ServicesDep) -> Res
 @router.get("/files/{key:path}", response_class=FileResponse, **signed())
 def get(key: str, request: Request, services: ServicesDep) -> FileResponse:
     """The object, as the address says: shown, or downloaded under a name."""
-    path, content_type, name = _local(services).check_download(key, _query(request))
+    path, content_type, name = _local(services).check_download(key, _query(request, key))
     return FileResponse(
         path,
         media_type=content_type,
@@ -61,8 +61,10 @@ def _local(services: Services) -> SignedFiles:
     return services.files
 
 
-def _query(request: Request) -> Mapping[str, str]:
-    if len(request.query_params.multi_items()) != len(request.query_params):
+def _query(request: Request, key: str) -> Mapping[str, str]:
+    """The query, where every name is there once; and the path is the key's, with no line break that routing cut off."""
+    repeated = len(request.query_params.multi_items()) != len(request.query_params)
+    if repeated or request.scope["path"] != f"/files/{key}":
         raise Forbidden("The request is not the one that was signed.", code="bad_signature")
     return request.query_params
 
@@ -70,17 +72,20 @@ def _query(request: Request) -> Mapping[str, str]:
 async def _receive(request: Request, incoming: Body) -> None:
     """Hash and write off the loop, in slices, one of them under way while the next comes in."""
     pending: Awaitable[None] | None = None
-    slice_ = bytearray()
+    slice_: list[bytes] = []
+    length = 0
     try:
         async for chunk in request.stream():
-            slice_ += chunk
-            if len(slice_) >= _SLICE_BYTES:
+            slice_.append(chunk)
+            length += len(chunk)
+            if length >= _SLICE_BYTES:
                 if pending is not None:
                     await pending
-                pending, slice_ = asyncio.ensure_future(asyncio.to_thread(incoming.write, bytes(slice_))), bytearray()
+                pending = asyncio.ensure_future(asyncio.to_thread(incoming.write, slice_))
+                slice_, length = [], 0
         if pending is not None:
             await pending
-        await asyncio.to_thread(_finish, incoming, bytes(slice_))
+        await asyncio.to_thread(_finish, incoming, slice_)
     except ClientDisconnect:
         raise BadRequest("The body ended before its time.", code="bad_length") from None
     finally:
@@ -89,9 +94,8 @@ async def _receive(request: Request, incoming: Body) -> None:
         await asyncio.to_thread(incoming.abort)
 
 
-def _finish(incoming: Body, rest: bytes) -> None:
-    if rest:
-        incoming.write(rest)
+def _finish(incoming: Body, rest: list[bytes]) -> None:
+    incoming.write(rest)
     incoming.commit()
 
 

@@ -12,7 +12,7 @@ Nothing is ever overwritten; what is not as it was signed is not stored.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -24,7 +24,8 @@ UPLOAD_SECONDS = 300
 DOWNLOAD_SECONDS = 3600
 DOWNLOAD_GRID_SECONDS = 300  # expiries fall on this grid, so that an address stays the same and caches work
 
-_KEY = re.compile(r"(?:originals/[1-9]\d{0,18}/([0-9a-f]{64})|(?:previews|thumbs)/[1-9]\d{0,18}/([0-9a-f]{64})\.jpg)")
+_USER = "[1-9][0-9]{0,18}"
+_KEY = re.compile(rf"(?:originals/{_USER}/([0-9a-f]{{64}})|(?:previews|thumbs)/{_USER}/([0-9a-f]{{64}})\.jpg)")
 
 
 def original_key(user_id: int, sha256: str) -> str:
@@ -99,8 +100,8 @@ class Storage(ABC):
 class Body(Protocol):
     """A body on its way into the store. Whatever is not committed leaves nothing behind."""
 
-    def write(self, data: bytes) -> None:
-        """The next bytes; BadRequest if they are more than was signed."""
+    def write(self, chunks: Sequence[bytes]) -> None:
+        """The next bytes, as they came; BadRequest if they are more than was signed."""
 
     def commit(self) -> None:
         """Store it; BadRequest if it is not what was signed, AlreadyStored if something is there."""

@@ -10,9 +10,10 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,7 +80,7 @@ class LocalStorage(Storage):
             "If-None-Match": "*",
         }
         expires = int(time.time()) + UPLOAD_SECONDS
-        signature = self._sign_upload(key, expires, headers)
+        signature = self._signer.sign("PUT", key, expires, *_signed_values(headers))
         query = urlencode({"expires": expires, "signature": signature})
         return SignedRequest(
             method="PUT",
@@ -101,12 +102,14 @@ class LocalStorage(Storage):
         """The length of the body that may now come; Forbidden unless the request is one that was signed."""
         checksum_of(key)
         expires = _expiry(query)
-        signature = query.get("signature", "")
-        if set(query) != {"expires", "signature"} or signature != self._sign_upload(key, expires, headers):
+        content_type, length, *others = _signed_values(headers)
+        if set(query) != {"expires", "signature"} or not self._signer.good(
+            query["signature"], "PUT", key, expires, content_type, length, *others
+        ):
             raise Forbidden("The request is not the one that was signed.", code="bad_signature")
         if expires <= time.time():
             raise Forbidden("The signed request has expired.", code="expired", hint="Ask for a new one.")
-        return next(int(value) for name, value in headers.items() if name.lower() == "content-length")
+        return int(length or 0)
 
     def check_download(self, key: str, query: Mapping[str, str]) -> tuple[Path, str, str | None]:
         """The file, its content type and download name; Forbidden unless the address is one that was signed."""
@@ -124,10 +127,6 @@ class LocalStorage(Storage):
             raise NotFound("There is no such object.")
         return path, content_type, name
 
-    def _sign_upload(self, key: str, expires: int, headers: Mapping[str, str]) -> str:
-        lower = {name.lower(): value for name, value in headers.items()}
-        return self._signer.sign("PUT", key, expires, *(lower.get(name) for name in _SIGNED_HEADERS))
-
     # --- objects -----------------------------------------------------------------------------------------------
 
     def receive(self, key: str, size: int) -> "Incoming":
@@ -142,11 +141,8 @@ class LocalStorage(Storage):
         if not _STAGED.fullmatch(staged):
             raise BadRequest("This is not the name of a staged file.", code="bad_key")
         source = self.incoming / staged
-        try:
-            incoming = Incoming(source, self._path(key), size=size, sha256=checksum_of(key), staged=True)
-        except FileNotFoundError:
-            raise NotFound("There is no such staged file.") from None
-        incoming.commit()
+        _check_regular(source)
+        Incoming(source, self._path(key), size=size, sha256=checksum_of(key), staged=True).commit()
 
     def head(self, key: str) -> ObjectInfo | None:
         sha256 = checksum_of(key)
@@ -168,7 +164,7 @@ class LocalStorage(Storage):
     def put(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002 -- files have no type
         with suppress(AlreadyStored):
             incoming = self.receive(key, len(data))
-            incoming.write(data)
+            incoming.write([data])
             incoming.commit()
 
     def delete(self, key: str) -> None:
@@ -208,25 +204,24 @@ class Incoming:
         self._written = 0
         self._digest = hashlib.sha256()
         try:
-            self._file = temporary.open("rb" if staged else "xb", buffering=0)
+            self._file = open(temporary, "rb" if staged else "xb", buffering=0, opener=_opener)  # noqa: SIM115
             if staged:
                 self._digest = hashlib.file_digest(self._file, "sha256")
                 self._written = os.fstat(self._file.fileno()).st_size
-        except FileNotFoundError:
-            raise
         except OSError as error:
             raise _translated(error) from error
 
-    def write(self, data: bytes | memoryview) -> None:
-        self._written += len(data)
+    def write(self, chunks: Sequence[bytes]) -> None:
+        self._written += sum(map(len, chunks))
         if self._written > self._size:
             self.abort()
             raise BadRequest("The body is longer than was signed.", code="bad_length")
-        self._digest.update(data)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) or 0 :]
+            for chunk in chunks:  # joining them would cost more than the calls
+                self._digest.update(chunk)
+                view = memoryview(chunk)
+                while view:
+                    view = view[self._file.write(view) or 0 :]
         except OSError as error:
             self.abort()
             raise _translated(error) from error
@@ -256,6 +251,22 @@ class Incoming:
             raise BadRequest("The body's SHA-256 is not the one that was signed.", code="bad_digest")
 
 
+def _opener(path: str, flags: int) -> int:
+    """Never through a link, and never waiting for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
+
+
+def _check_regular(staged: Path) -> None:
+    try:
+        mode = staged.lstat().st_mode
+    except FileNotFoundError:
+        raise NotFound("There is no such staged file.") from None
+    if not stat.S_ISREG(mode):
+        with suppress(OSError):
+            staged.unlink()
+        raise BadRequest("What is staged is not a file.", code="bad_key")
+
+
 def _link(temporary: Path, final: Path) -> None:
     """The final name for a file, only if nothing has it: of several at once, one wins."""
     try:
@@ -280,9 +291,15 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _signed_values(headers: Mapping[str, str]) -> list[str | None]:
+    """The values of the headers that are signed, whatever the case of their names."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    return [lower.get(name) for name in _SIGNED_HEADERS]
+
+
 def _expiry(query: Mapping[str, str]) -> int:
     text = query.get("expires", "")
-    return int(text) if re.fullmatch(r"\d{1,12}", text) else 0
+    return int(text) if re.fullmatch(r"[1-9][0-9]{0,11}", text) else 0
 
 
 def _translated(error: OSError) -> MomentariumError:
