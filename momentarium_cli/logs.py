@@ -45,12 +45,18 @@ def log_file(data_dir: Path, name: str) -> Path:
 def setup(data_dir: Path, name: str, *, verbose: int = 0) -> Path:
     """Log to data_dir/logs/<name>.log, and with `verbose` to standard error too. Returns the file's path."""
     path = log_file(data_dir, name)
+    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, must not disturb what goes on
     root = logging.getLogger()
     root.handlers.clear()
     root.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _add(root, RotatingFileHandler(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", delay=True))
+        _add(
+            root,
+            RotatingFileHandler(
+                path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace", delay=True
+            ),
+        )
     except OSError:
         _add(root, logging.NullHandler())  # a data folder that cannot be written is reported by whoever needs it
     if verbose:

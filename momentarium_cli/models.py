@@ -106,6 +106,7 @@ class UploadFile(Value):
     size_bytes: int = Field(ge=1, le=MAX_FILE_BYTES)
     sha256: Sha256
     preview: PreviewFile | None = None
+    reflinked: bool = Field(default=False, description="it will share its bytes with the store, so it needs no space")
 
 
 class GenerateUrls(Value):

@@ -5,6 +5,7 @@ Presence    who uses a thing at this moment; a process that died does not count,
 ServerFile  where the backend of this data folder listens, with the token for it
 """
 
+import errno
 import json
 import os
 import tempfile
@@ -17,7 +18,7 @@ from typing import Any, Self
 import psutil
 from filelock import FileLock, Timeout
 
-from momentarium_cli.errors import LockHeld
+from momentarium_cli.errors import InsufficientStorage, LockHeld, MomentariumError, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,14 @@ def write_private(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def cannot_use(folder: Path, error: OSError) -> MomentariumError:
+    """The system's reason why a data folder cannot be written, as an error of ours."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return InsufficientStorage(f"The disk that holds {folder} is full.", hint="Free some space, then run again.")
+    hint = "Set data_dir to a folder you may write."
+    return SettingsError(f"The data folder {folder} cannot be used: {error.strerror}.", hint=hint)
 
 
 def _read_json(path: Path) -> dict[str, Any] | None:

@@ -54,7 +54,7 @@ class Uploads:
 
     def _check_space(self, files: Sequence[UploadFile]) -> None:
         free = self.free_bytes()
-        needed = sum(file.size_bytes + (file.preview.size_bytes if file.preview else 0) for file in files)
+        needed = sum(_needed(file) for file in files)
         if free is not None and needed > free:
             raise InsufficientStorage(
                 f"{self._storage.where} has {free / 1e6:,.0f} MB left, and {needed / 1e6:,.0f} MB are to come.",
@@ -79,6 +79,11 @@ class Uploads:
         if key is None or key in stored:
             return None
         return self._storage.upload_target(key, content_type=content_type, size=size)
+
+
+def _needed(file: UploadFile) -> int:
+    """Bytes that this file takes in the store."""
+    return (0 if file.reflinked else file.size_bytes) + (file.preview.size_bytes if file.preview else 0)
 
 
 def _check_types(files: Sequence[UploadFile]) -> None:

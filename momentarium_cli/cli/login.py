@@ -1,6 +1,7 @@
 """momentarium login"""
 
 import contextlib
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -24,13 +25,21 @@ def login(session: Session, url: Url = None) -> None:
     """
     url = url or session.settings.server.url or typer.prompt("Server", err=True)
     token = session.settings.server.token if session.settings.origins["server.token"] == "option" else None
-    token = token or typer.prompt("Token", hide_input=True, err=True)
+    token = token or _asked_token()
     settings = _with(session.settings, str(url), str(token))
     with replace(session, settings=settings).momentarium() as momentarium:
         me = momentarium.me()
     path = session.config_file or default_config_file()
     _store(path, session.profile, settings)
     say(f"Logged in to {url} as {me.email}; stored in {path}.")
+
+
+def _asked_token() -> str:
+    """From a person without echo; from a pipe as its first line."""
+    token = typer.prompt("Token", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
+    if not token.strip():
+        raise UsageError("No token was given.", hint="`momentarium users token EMAIL` on the server prints one.")
+    return str(token).strip()
 
 
 def _with(settings: Settings, url: str, token: str) -> Settings:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def console(*, err: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=err, highlight=False, soft_wrap=not (sys.stderr if err else sys.stdout).isatty())
+    return Console(stderr=err, highlight=False, emoji=False, soft_wrap=not (sys.stderr if err else sys.stdout).isatty())
 
 
 def say(text: str) -> None:

@@ -63,7 +63,7 @@ class Renderer(AbstractContextManager["Renderer"], ABC):
         if signals.stop.is_set():
             say(_what_is_safe(summary))
             return signals.exit_code
-        if summary.found == summary.skipped and not self._options.dry_run:
+        if summary.found == summary.skipped:
             raise NothingUsable("No photo was found.", hint="Name folders that hold photos; --list-skipped tells more.")
         if summary.failed:
             return FAILURES
@@ -123,6 +123,8 @@ class _ForPeople(Renderer):
             say(line)
 
     def end(self, summary: Summary) -> None:
+        if not summary.found:
+            return  # an error is to come, and says it all
         if self._options.dry_run:
             self._end_of_dry_run(summary)
             return

@@ -47,12 +47,23 @@ class Session:
         except (MomentariumError, typer.Exit, typer.Abort, typer.BadParameter, KeyboardInterrupt, BrokenPipeError):
             raise
         except Exception as error:
-            logging.getLogger(__name__).exception("bug")
-            if self.verbose:
-                raise
-            typer.echo(f"Internal error: {type(error).__name__}: {error}", err=True)
-            typer.echo(f"The details are in {self.log_file}.", err=True)
-            return MomentariumError.exit_code
+            if isinstance(error, OSError) and self._is_in_data_folder(error):
+                from momentarium_cli.rendezvous import cannot_use
+
+                raise cannot_use(self.settings.data_dir, error) from error
+            return self._bug(error)
+
+    def _is_in_data_folder(self, error: OSError) -> bool:
+        name = error.filename
+        return isinstance(name, str) and Path(name).is_relative_to(self.settings.data_dir)
+
+    def _bug(self, error: Exception) -> int:
+        logging.getLogger(__name__).exception("bug")
+        if self.verbose:
+            raise error
+        typer.echo(f"Internal error: {type(error).__name__}: {error}", err=True)
+        typer.echo(f"The details are in {self.log_file}.", err=True)
+        return MomentariumError.exit_code
 
     def momentarium(self, stop: StopEvent | None = None) -> "Momentarium":
         """The SDK, for a with-block."""

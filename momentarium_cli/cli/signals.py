@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
-from momentarium_cli.cli.output import say
-
 
 class Signals:
     """`stop` is set by the first signal; `exit_code` is then 128 + its number."""
@@ -36,4 +34,5 @@ class Signals:
             os._exit(128 + number)
         self.number = number
         self.stop.set()
-        say("Stopping: what is on its way is finished. Again to end at once.")
+        # Not through a stream: the signal may have come while that very stream was being written to.
+        os.write(2, b"Stopping: what is on its way is finished. Again to end at once.\n")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from momentarium_cli.cli.app import app, command
+from momentarium_cli.cli.output import say
 from momentarium_cli.cli.session import Session
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders or photos.", show_default=False)]
@@ -38,14 +39,15 @@ def upload(
     from momentarium_cli.cli.progress import renderer
     from momentarium_cli.cli.signals import Signals
     from momentarium_cli.client.imports import Options
+    from momentarium_cli.errors import Stopped
 
     signals = Signals()
     options = Options(dry_run=dry_run, wait=not no_wait, timeout=timeout)
     show = renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options)
-    with (
-        signals.handled(),
-        session.momentarium(signals.stop) as momentarium,
-        momentarium.open_import(paths, options=options, lock_wait=lock_wait) as run,
-        show,
-    ):
-        return show.run(run, signals)
+    with signals.handled(), session.momentarium(signals.stop) as momentarium:
+        try:
+            with momentarium.open_import(paths, options=options, lock_wait=lock_wait) as run, show:
+                return show.run(run, signals)
+        except Stopped as stopped:
+            say(str(stopped))
+            return signals.exit_code

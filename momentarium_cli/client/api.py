@@ -1,10 +1,13 @@
 """The backend's API as calls with typed values."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from momentarium_cli.client.transport import Answer, Transport
+from momentarium_cli.errors import BadRequest
 from momentarium_cli.models import (
     Album,
     AlbumPage,
@@ -20,7 +23,10 @@ from momentarium_cli.models import (
     UploadFile,
     UploadSlot,
     UploadSlots,
+    Value,
 )
+
+V = TypeVar("V", bound=Value)
 
 HELLO_PATIENCE_SECONDS = 3.0
 
@@ -34,30 +40,30 @@ class Api:
     def me(self) -> Me:
         """Who we are to the server; the first call of a run, so it does not wait long for one that is not there."""
         answer = self.transport.call("GET", "/api/me", patience=HELLO_PATIENCE_SECONDS)
-        return Me.model_validate(answer.json())
+        return _parsed(Me, answer)
 
     def generate_urls(self, files: Sequence[UploadFile], import_id: UUID) -> list[UploadSlot]:
         """A slot for each file, in order."""
         request = GenerateUrls(files=list(files), import_id=import_id)
         answer = self.transport.call("POST", "/api/uploads/generate-urls", body=_dump(request))
-        return UploadSlots.model_validate(answer.json()).files
+        return _parsed(UploadSlots, answer).files
 
     def process(self, images: Sequence[ProcessImage], import_id: UUID, key: UUID) -> JobAccepted:
         """Have stored photos organized; the same again with the same key is the same job."""
         request = Process(import_id=import_id, images=list(images))
         headers = {"Idempotency-Key": str(key)}
         answer = self.transport.call("POST", "/api/galleries/process", body=_dump(request), headers=headers)
-        return JobAccepted.model_validate(answer.json())
+        return _parsed(JobAccepted, answer)
 
     def job(self, job_id: UUID | str) -> tuple[JobStatus, float]:
         """How a job is doing, and in how many seconds to ask again."""
         answer = self.transport.call("GET", f"/api/jobs/{job_id}/status")
-        return JobStatus.model_validate(answer.json()), float(answer.headers.get("Retry-After", "3"))
+        return _parsed(JobStatus, answer), float(answer.headers.get("Retry-After", "3"))
 
     def jobs(self, import_id: UUID | str | None = None) -> list[JobStatus]:
         """The jobs of an import, or the latest ones; newest first."""
         params = {"import_id": str(import_id)} if import_id else {}
-        return Jobs.model_validate(self.transport.call("GET", "/api/jobs", params=params).json()).jobs
+        return _parsed(Jobs, self.transport.call("GET", "/api/jobs", params=params)).jobs
 
     def retry(self, job_id: UUID | str) -> JobStatus:
         return _status(self.transport.call("POST", f"/api/jobs/{job_id}/retry"))
@@ -70,7 +76,7 @@ class Api:
         cursor: str | None = None
         while True:
             params = {"limit": 200, **({"cursor": cursor} if cursor else {})}
-            page = Gallery.model_validate(self.transport.call("GET", "/api/galleries/me", params=params).json())
+            page = _parsed(Gallery, self.transport.call("GET", "/api/galleries/me", params=params))
             yield from page.albums
             cursor = page.next_cursor
             if cursor is None:
@@ -89,11 +95,23 @@ class Api:
 
     def _album_page(self, album_id: int, cursor: str | None) -> AlbumPage:
         params = {"limit": 500, **({"cursor": cursor} if cursor else {})}
-        return AlbumPage.model_validate(self.transport.call("GET", f"/api/albums/{album_id}", params=params).json())
+        return _parsed(AlbumPage, self.transport.call("GET", f"/api/albums/{album_id}", params=params))
 
 
 def _status(answer: Answer) -> JobStatus:
-    return JobStatus.model_validate(answer.json())
+    return _parsed(JobStatus, answer)
+
+
+def _parsed(cls: type[V], answer: Answer) -> V:
+    """BadRequest where the answer is JSON, but not of the shape that this version knows."""
+    try:
+        return cls.model_validate(answer.json())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise BadRequest(
+            f"What server.url answers is not understood ({'.'.join(map(str, first['loc']))}: {first['msg']}).",
+            hint="Check the address, and that server and client are of the same version.",
+        ) from error
 
 
 def _dump(value: Any) -> Any:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from momentarium_cli.errors import LockHeld, MomentariumError, ServerUnreachable, Temporary
-from momentarium_cli.rendezvous import ServerFile, server_clients
+from momentarium_cli.rendezvous import ServerFile, cannot_use, server_clients
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,11 @@ class EmbeddedServer:
         self._found: ServerFile | None = None
 
     def __enter__(self) -> "EmbeddedServer":
-        self._presence.enter()  # before looking, so that a server that is about to end stays
         try:
+            self._presence.enter()  # before looking, so that a server that is about to end stays
             self._found = self._find() or self._start()
+        except OSError as error:
+            raise cannot_use(self._data_dir, error) from error
         except BaseException:
             self._presence.leave()
             raise

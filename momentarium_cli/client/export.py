@@ -14,10 +14,11 @@ from typing import ClassVar
 
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.sdk import Momentarium
-from momentarium_cli.errors import InsufficientStorage, MomentariumError, Stopped, UsageError
+from momentarium_cli.errors import InsufficientStorage, MomentariumError, ServerUnreachable, Stopped, UsageError
 from momentarium_cli.models import Album, Photo
 
-_MAX_NAME_BYTES = 200  # file systems allow 255; a counter or suffix must still fit
+_MAX_NAME_BYTES = 200  # file systems allow 255; a counter must still fit
+_MAX_SUFFIX_BYTES = 20
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')
 _WINDOWS_NAMES = re.compile(r"(?i)^(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
 _TRIES = 3
@@ -66,7 +67,10 @@ def export(
 
 def _album(momentarium: Momentarium, album: Album, folder: Path, stop: StopEvent) -> Iterator[Event]:
     yield AlbumBegun(album.title, folder, album.photo_count)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise _translated(error, folder) from error
     names = _Names()
     _, photos = momentarium.album(album.id)
     for photo in photos:
@@ -76,8 +80,8 @@ def _album(momentarium: Momentarium, album: Album, folder: Path, stop: StopEvent
         path = folder / names.take(stem, suffix)
         try:
             yield Written(path, photo.file_size_bytes, _write(momentarium, album, photo, path))
-        except InsufficientStorage:
-            raise
+        except (InsufficientStorage, ServerUnreachable):
+            raise  # the next photo would fare no better
         except MomentariumError as error:
             yield NotWritten(path, error.message)
 
@@ -168,9 +172,14 @@ class _Names:
 
 def _safe(name: str) -> str:
     """A name that every file system takes, and that stays in its folder."""
-    name = _FORBIDDEN.sub("_", name).strip(" ").rstrip(".") or "_"
+    name = _FORBIDDEN.sub("_", name).strip(" ").rstrip(". ") or "_"
     if _WINDOWS_NAMES.match(name):
         name = "_" + name
     stem, suffix = os.path.splitext(name)  # noqa: PTH122 -- of a name, not of a path
-    room = _MAX_NAME_BYTES - len(suffix.encode())
-    return stem.encode()[: max(room, 1)].decode("utf-8", "ignore") + suffix
+    suffix = _cut(suffix, _MAX_SUFFIX_BYTES)
+    return (_cut(stem, _MAX_NAME_BYTES - len(suffix.encode())) + suffix).rstrip(". ")
+
+
+def _cut(text: str, size: int) -> str:
+    """As much of the text as takes at most `size` bytes."""
+    return text.encode()[:size].decode("utf-8", "ignore")

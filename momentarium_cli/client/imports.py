@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from momentarium_cli.photos.decode import Decoder
 log = logging.getLogger(__name__)
 
 _PREVIEW_BYTES = 256 << 10  # what a preview takes, about
+_PENDING = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +42,37 @@ class Options:
 class _Tally:
     """Counts of files; each file of the paths is in exactly one of them."""
 
-    uploaded: int = 0
-    duplicates: int = 0
-    unchanged: int = 0
-    skipped: int = 0
-    failed: int = 0
+    found: dict[Path, str] = field(default_factory=dict)  # what has become of each so far
+    others: Counter[str] = field(default_factory=Counter)  # the files that were never Found
     bytes_uploaded: int = 0
-    pending: set[Path] = field(default_factory=set)
 
     def count(self, event: Event) -> None:
         match event:
             case events.Found():
-                self.pending.add(event.path)
+                self.found[event.path] = _PENDING
             case events.Unchanged():
-                self.unchanged += 1
+                self._settle(event.path, "unchanged")
             case events.Uploaded():
-                self._settle(event.path)
-                self.uploaded += 1
+                self._settle(event.path, "uploaded")
                 self.bytes_uploaded += event.size_bytes
             case events.Duplicate():
-                self._settle(event.path)
-                self.duplicates += 1
+                self._settle(event.path, "duplicates")
             case events.Skipped():
-                self._settle(event.path)
-                self.skipped += 1
+                self._settle(event.path, "skipped")
             case events.Failed():
-                self._settle(event.path)
-                self.failed += 1
+                self._settle(event.path, "failed")
 
-    def _settle(self, path: Path) -> None:
-        self.pending.discard(path)
+    def is_pending(self, path: Path) -> bool:
+        return self.found.get(path) == _PENDING
+
+    def counts(self) -> Counter[str]:
+        return self.others + Counter(self.found.values())
+
+    def _settle(self, path: Path, end: str) -> None:
+        if path in self.found:
+            self.found[path] = end
+        else:
+            self.others[end] += 1
 
 
 class Import:
@@ -105,18 +108,17 @@ class Import:
 
     def summary(self) -> Summary:
         """The counts so far; also after an error or a signal."""
-        tally = self._tally
-        counted = (tally.uploaded, tally.duplicates, tally.unchanged, tally.skipped, tally.failed, len(tally.pending))
+        counts = self._tally.counts()
         return Summary(
             import_id=str(self.id),
-            found=sum(counted),
-            uploaded=tally.uploaded,
-            duplicates=tally.duplicates,
-            unchanged=tally.unchanged,
-            skipped=tally.skipped,
-            failed=tally.failed,
-            pending=len(tally.pending),
-            bytes_uploaded=tally.bytes_uploaded,
+            found=counts.total(),
+            uploaded=counts["uploaded"],
+            duplicates=counts["duplicates"],
+            unchanged=counts["unchanged"],
+            skipped=counts["skipped"],
+            failed=counts["failed"],
+            pending=counts[_PENDING],
+            bytes_uploaded=self._tally.bytes_uploaded,
             elapsed_seconds=time.monotonic() - self._started,
             jobs=tuple(job for job in self._jobs.values() if job is not None),
             albums=self._albums(),
@@ -144,12 +146,15 @@ class Import:
     def _check_space(self, waiting: Sequence[File]) -> None:
         """Before the first byte, for a library that has no photo yet; later the server knows what is new."""
         free = self._me.storage_free_bytes
-        needed = sum(file.stat.size + _PREVIEW_BYTES for file in waiting)
+        needed = sum(_PREVIEW_BYTES + (0 if self._reflinked(file) else file.stat.size) for file in waiting)
         if free is not None and self._me.photos == 0 and needed > free:
             raise InsufficientStorage(
                 f"{self._me.storage} has {free / 1e6:,.0f} MB left, and about {needed / 1e6:,.0f} MB are to come.",
                 hint="Free some space there, or set data_dir or storage.url to a larger disk.",
             )
+
+    def _reflinked(self, file: File) -> bool:
+        return self._staging is not None and self._staging.takes(file.path, file.stat.dev)
 
     def _go_on(self, decoder: Decoder) -> Iterator[Event]:
         """Batches that an earlier run left behind."""
@@ -186,6 +191,9 @@ class Import:
 
     def _process(self, batch_id: UUID) -> Iterator[Event]:
         import_id = next((batch.import_id for batch in self._unfinished if batch.id == batch_id), self.id)
+        for file in self._journal.members(batch_id, stored=True):
+            if self._tally.is_pending(file.path):  # an earlier run has stored it
+                yield events.Unchanged(file.path)
         for event in self._processor.process(batch_id, import_id):
             if isinstance(event, events.JobStarted):
                 self._jobs[event.job_id] = None

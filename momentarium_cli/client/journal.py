@@ -7,6 +7,7 @@ batch   closed (its first URL is signed; never cut again) -> sent (what is proce
         a job) -> done (the job has ended)
 """
 
+import errno
 import logging
 import os
 import sqlite3
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from momentarium_cli.errors import InsufficientStorage, SettingsError
+from momentarium_cli.errors import InsufficientStorage, MomentariumError, SettingsError
 from momentarium_cli.models import Metadata
 from momentarium_cli.photos.scan import FileStat
 
@@ -86,9 +87,7 @@ class Journal:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._db = _open(path)
         except (OSError, sqlite3.OperationalError) as error:
-            raise SettingsError(
-                f"The journal {path} cannot be used: {error}.", hint="Set data_dir to a folder you may write."
-            ) from error
+            raise _translated(error, path) from error
         self._run = 1 + int(self._db.execute("select coalesce(max(seen), 0) from files").fetchone()[0])
 
     def close(self) -> None:
@@ -96,48 +95,55 @@ class Journal:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that is committed when the block ends."""
+        with self._noting() as db, db:
+            yield db
+
+    @contextmanager
+    def _noting(self) -> Iterator[sqlite3.Connection]:
+        """Writes that are committed later, many at once."""
         try:
-            with self._db:
-                yield self._db
+            yield self._db
         except sqlite3.OperationalError as error:
-            if "full" not in str(error):
-                raise
-            message = f"The disk that holds the journal {self.path} is full."
-            raise InsufficientStorage(message, hint="Free some space, then run again.") from error
+            raise _translated(error, self.path) from error
 
     # --- files -------------------------------------------------------------------------------------------------
 
     def unchanged(self, path: Path, stat: FileStat) -> File | None:
         """What is known of a file that has not changed since; it counts as seen in this run."""
-        values = (os.fsencode(path), stat.inode, stat.size, stat.mtime_ns, stat.ctime_ns)
+        values = (os.fsencode(path), *_numbers(stat)[1:])  # not the device: a disk gets another when it is mounted anew
         where = "path = ? and inode = ? and size = ? and mtime_ns = ? and ctime_ns = ?"
         row = self._db.execute(f"select {_COLUMNS} from files where {where}", values).fetchone()  # noqa: S608 -- constants
         if row is None:
             return None
-        self._db.execute("update files set seen = ? where id = ?", (self._run, row[0]))
+        with self._noting() as db:
+            db.execute("update files set seen = ? where id = ?", (self._run, row[0]))
         return _file(row)
 
     def found(self, path: Path, stat: FileStat, filename: str, folder: str | None) -> int:
         """A file that is new or has changed; whatever was known of it is forgotten. Returns its id."""
-        row = self._db.execute(
-            "insert into files (path, device, inode, size, mtime_ns, ctime_ns, seen, filename, folder)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " on conflict (path) do update set device = excluded.device, inode = excluded.inode, size = excluded.size,"
-            " mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, seen = excluded.seen,"
-            " filename = excluded.filename, folder = excluded.folder, state = 'found', content_type = null,"
-            " metadata = null, taken_sort = null, sha256 = null, storage_key = null, decode_error = null,"
-            " error = null, batch = null"
-            " returning id",
-            (os.fsencode(path), *_numbers(stat), self._run, filename, folder),
-        ).fetchone()
+        with self._noting() as db:
+            row = db.execute(
+                "insert into files (path, device, inode, size, mtime_ns, ctime_ns, seen, filename, folder)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " on conflict (path) do update set device = excluded.device, inode = excluded.inode,"
+                " size = excluded.size, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns,"
+                " seen = excluded.seen,"
+                " filename = excluded.filename, folder = excluded.folder, state = 'found', content_type = null,"
+                " metadata = null, taken_sort = null, sha256 = null, storage_key = null, decode_error = null,"
+                " error = null, batch = null"
+                " returning id",
+                (os.fsencode(path), *_numbers(stat), self._run, filename, folder),
+            ).fetchone()
         return int(row[0])
 
     def described(self, file_id: int, content_type: str, metadata: Metadata) -> None:
         taken = metadata.taken_sort
-        self._db.execute(
-            "update files set content_type = ?, metadata = ?, taken_sort = ? where id = ?",
-            (content_type, metadata.model_dump_json(), taken.timestamp() if taken else None, file_id),
-        )
+        with self._noting() as db:
+            db.execute(
+                "update files set content_type = ?, metadata = ?, taken_sort = ? where id = ?",
+                (content_type, metadata.model_dump_json(), taken.timestamp() if taken else None, file_id),
+            )
 
     def commit(self) -> None:
         with self._writing():
@@ -251,6 +257,13 @@ class Journal:
         """The job of a batch has ended."""
         with self._writing() as db:
             db.execute("update batches set state = 'done' where job_id = ?", (job_id,))
+
+
+def _translated(error: OSError | sqlite3.OperationalError, path: Path) -> MomentariumError:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
+        message = f"The disk that holds the journal {path} is full."
+        return InsufficientStorage(message, hint="Free some space, then run again.")
+    return SettingsError(f"The journal {path} cannot be used: {error}.", hint="Set data_dir to a folder you may write.")
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -28,7 +28,7 @@ def follow(api: Api, job_ids: Sequence[str], stop: StopEvent, *, timeout: float 
                 break
             if deadline is not None and time.monotonic() + wait > deadline:
                 raise JobFailed(
-                    f"Job {job_id} did not end within {timeout:.0f} s; the photos are safe.",
+                    f"Job {job_id} did not end within {timeout:g} s; the photos are safe.",
                     hint=f"`momentarium status {job_id}` tells how it is doing.",
                 )
             if stop.wait(max(_SHORTEST_SECONDS, wait)):

@@ -17,9 +17,11 @@ from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.send import Staging
 from momentarium_cli.client.transport import FixedServer, Server, Transport
 from momentarium_cli.config import Settings
-from momentarium_cli.errors import NotAllowed
+from momentarium_cli.errors import LockHeld, NotAllowed, Stopped
 from momentarium_cli.models import Album, JobAccepted, JobStatus, Me, Photo, ProcessImage
 from momentarium_cli.rendezvous import Lock
+
+_LOOK_SECONDS = 0.2
 
 
 class Momentarium:
@@ -140,7 +142,7 @@ class OpenImport:
             base = self._momentarium.settings.data_dir / "journals" / str(me.library_id)
             what = "momentarium upload " + " ".join(str(path) for path in self._paths)
             lock = Lock(base.with_suffix(".lock"))
-            stack.enter_context(lock.acquire(what=what, wait=-1 if self._lock_wait else 0))
+            stack.enter_context(self._acquired(lock, what))
             journal = Journal(base.with_suffix(".sqlite3"))
             stack.callback(journal.close)
             self._stack = stack.pop_all()
@@ -156,3 +158,14 @@ class OpenImport:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def _acquired(self, lock: Lock, what: str) -> Lock:
+        """Waiting for another import can be stopped."""
+        while True:
+            try:
+                return lock.acquire(what=what, wait=_LOOK_SECONDS if self._lock_wait else 0)
+            except LockHeld:
+                if not self._lock_wait:
+                    raise
+            if self._momentarium.stop.is_set():
+                raise Stopped("Stopped while waiting for another upload to end; nothing was done.")

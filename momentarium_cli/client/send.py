@@ -5,7 +5,6 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -20,11 +19,21 @@ _FINISH_BYTES = 8 << 20  # what is left of a file when the run is stopped is sen
 _FICLONE = 0x40049409  # linux/fs.h: share the source's blocks with this file
 
 
-@dataclass(frozen=True, slots=True)
 class Staging:
     """A folder of the store that a client on the same file system may lay reflinks into."""
 
-    folder: Path
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._devices: dict[int, bool] = {}
+
+    def takes(self, path: Path, device: int) -> bool:
+        """Whether files of the device that this one is on can be laid; tried once with this one."""
+        if device not in self._devices:
+            name = self.lay(path)
+            self._devices[device] = name is not None
+            if name is not None:
+                self.clear(name)
+        return self._devices[device]
 
     def lay(self, source: Path) -> str | None:
         """A reflink of the file, which takes no time and no space; None where there is no such thing."""
@@ -91,9 +100,10 @@ class Sender:
             self._transport.send(request.method, request.url, request.headers, body)
 
     def _reflink(self, path: Path, prepared: Prepared, request: SignedRequest) -> bool:
-        staged = self._staging.lay(path) if self._staging else None
-        if self._staging is None or staged is None:
-            self._staging = None  # once it did not work, it never will on this file system
+        if self._staging is None or not self._staging.takes(path, prepared.stat.dev):
+            return False
+        staged = self._staging.lay(path)
+        if staged is None:
             return False
         try:
             adopt = Adopt(staged=staged, headers=request.headers).model_dump_json().encode()

@@ -18,6 +18,7 @@ from momentarium_cli import __version__
 from momentarium_cli.errors import (
     BadRequest,
     MomentariumError,
+    NotAllowed,
     ServerUnreachable,
     Stopped,
     Temporary,
@@ -73,6 +74,7 @@ class Transport:
     """Calls of the API, and bodies to the store."""
 
     def __init__(self, server: Server, stop: Event | None = None) -> None:
+        _check_sendable(server)
         self.server = server
         self._stop = stop or Event()
         self._http = httpx.Client(
@@ -176,6 +178,14 @@ def _translated(url: str) -> Iterator[None]:
         raise ServerUnreachable(f"{_origin(where)} cannot be reached: {error}.", hint=hint) from error
 
 
+def _check_sendable(server: Server) -> None:
+    """Settings that no request could carry are told before the first one, without showing the token."""
+    with _translated(server.url):
+        httpx.URL(server.url)
+    if not server.token.isascii() or not server.token.isprintable() or " " in server.token:
+        raise NotAllowed("The token holds characters that no token has.", hint="Run `momentarium login` again.")
+
+
 def _origin(url: str) -> str:
     parsed = httpx.URL(url)
     return f"{parsed.scheme}://{parsed.netloc.decode()}"
@@ -217,10 +227,9 @@ def _not_ours() -> MomentariumError:
 
 
 def _by_status(status: int) -> type[MomentariumError]:
-    for candidate in _classes(MomentariumError):
-        if candidate.status == status and candidate is not MomentariumError:
-            return candidate
-    return MomentariumError if status >= 500 else BadRequest
+    if status == MomentariumError.status:
+        return MomentariumError
+    return next((cls for cls in _classes(MomentariumError) if cls.status == status), BadRequest)
 
 
 def _classes(cls: type[MomentariumError]) -> Iterator[type[MomentariumError]]:

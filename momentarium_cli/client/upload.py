@@ -89,7 +89,7 @@ class Uploader:
         stop: StopEvent,
     ) -> None:
         self._api, self._journal, self._decoder = api, journal, decoder
-        self._import_id, self._stored, self._stop = import_id, stored, stop
+        self._import_id, self._staging, self._stored, self._stop = import_id, staging, stored, stop
         self._sent_bytes: SimpleQueue[int] = SimpleQueue()
         self._sender = Sender(api.transport, self._sent_bytes.put, staging, stop)
         self._preparing: dict[Future[Prepared], _Work] = {}
@@ -142,12 +142,26 @@ class Uploader:
         if not slice_:
             return
         self._ready = deque(work for work in self._ready if work not in slice_)
-        slots = self._api.generate_urls([_described(work) for work in slice_], self._import_id)
+        slots = self._api.generate_urls([self._described(work) for work in slice_], self._import_id)
         for work, slot in zip(slice_, slots, strict=True):
             if slot.status is UploadStatus.DUPLICATE:
                 yield from self._duplicate(work, image_id=slot.image_id)
             else:
                 self._sending[threads.submit(self._send, work, slot)] = work
+
+    def _described(self, work: _Work) -> UploadFile:
+        prepared = _of(work)
+        preview = None
+        if prepared.preview and prepared.preview_sha256:
+            preview = PreviewFile(size_bytes=len(prepared.preview), sha256=prepared.preview_sha256)
+        return UploadFile(
+            filename=work.file.filename,
+            content_type=prepared.content_type,
+            size_bytes=prepared.size,
+            sha256=prepared.sha256,
+            preview=preview,
+            reflinked=self._staging is not None and self._staging.takes(work.file.path, prepared.stat.dev),
+        )
 
     def _send(self, work: _Work, slot: UploadSlot) -> None:
         assert work.prepared is not None  # noqa: S101 -- only prepared work gets a slot
@@ -287,16 +301,3 @@ def _of(work: _Work) -> Prepared:
 
 def _with_key(file: File, storage_key: str) -> File:
     return replace(file, storage_key=storage_key)
-
-
-def _described(work: _Work) -> UploadFile:
-    prepared = _of(work)
-    return UploadFile(
-        filename=work.file.filename,
-        content_type=prepared.content_type,
-        size_bytes=prepared.size,
-        sha256=prepared.sha256,
-        preview=PreviewFile(size_bytes=len(prepared.preview), sha256=prepared.preview_sha256)
-        if prepared.preview and prepared.preview_sha256
-        else None,
-    )

@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -92,6 +93,8 @@ class EmbeddedPostgres:
         if _runs_as() is not None:
             for folder in (self._sockets, self.folder):
                 os.chown(folder, _NOBODY, _NOBODY)
+            for folder in (self._sockets.parent, self.folder.parent):  # to be passed through, not to be listed
+                folder.chmod(folder.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
 
     def _init(self, binaries: Path) -> None:
         password_file = self._sockets / "password"

@@ -7,9 +7,10 @@ import re
 from importlib import resources
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from procrastinate.schema import SchemaManager, migrations_path
 
-from momentarium_cli.errors import DatabaseUnavailable, SettingsError
+from momentarium_cli.errors import DatabaseUnavailable, InsufficientStorage, SettingsError
 
 MINIMUM_VERSION = 180000
 _LOCK = 7_236_411_905  # any number that is always the same
@@ -20,6 +21,7 @@ _BOOKKEEPING = (
 
 def migrate(conninfo: str) -> list[str]:
     """Apply what is missing, as the owner of the tables. Returns the names of what was applied."""
+    _check_address(conninfo)
     try:
         with psycopg.connect(conninfo, autocommit=True, connect_timeout=10) as conn:
             if conn.info.server_version < MINIMUM_VERSION:
@@ -29,8 +31,20 @@ def migrate(conninfo: str) -> list[str]:
                 return _apply_missing(conn)
             finally:
                 conn.execute("select pg_advisory_unlock(%s)", (_LOCK,))
+    except psycopg.errors.DiskFull as error:
+        raise InsufficientStorage("The disk of the database is full.", hint="Free some space there.") from error
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(f"The database does not answer: {error}.", hint="Check database.url.") from error
+        said = " ".join(str(error).split())
+        raise DatabaseUnavailable(f"The database does not answer: {said}.", hint="Check database.url.") from error
+
+
+def _check_address(conninfo: str) -> None:
+    try:
+        conninfo_to_dict(conninfo)
+    except psycopg.ProgrammingError:  # its text may hold the password
+        raise SettingsError(
+            "database.url is no address of a database.", hint="It looks like postgresql://user:password@host/name."
+        ) from None
 
 
 def _apply_missing(conn: psycopg.Connection) -> list[str]:
