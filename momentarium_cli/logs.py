@@ -50,7 +50,8 @@ def setup(data_dir: Path, name: str, *, verbose: int = 0) -> Path:
     root.handlers.clear()
     root.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (data_dir, path.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _add(
             root,
             RotatingFileHandler(

@@ -45,9 +45,16 @@ class Process:
             return True
 
 
+def private_folder(folder: Path) -> Path:
+    """Make a folder, and the folders above it that are missing, for their owner alone."""
+    for missing in [each for each in (folder, *folder.parents) if not each.exists()][::-1]:
+        missing.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, whole or not at all; it is never readable by others in between."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mkstemp makes it 0600
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -80,7 +87,7 @@ class Lock:
     """A kernel lock on a file. What its holder says of itself lies in a second file beside it."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(path.parent)
         self._lock = FileLock(path, thread_local=False)
         self._holder = path.with_suffix(".holder.json")
 

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from momentarium_cli.cli.app import CONTEXT, app, command
+from momentarium_cli.cli.app import CONTEXT, ListByDefault, app, command
 from momentarium_cli.cli.output import albums_table, console, count, dates, plain, print_json, say, table
 from momentarium_cli.cli.session import Session
 
-albums = typer.Typer(help="List albums, and show what is in one.", no_args_is_help=True, context_settings=CONTEXT)
+albums = typer.Typer(help="List albums, and show what is in one.", cls=ListByDefault, context_settings=CONTEXT)
 app.add_typer(albums, name="albums")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

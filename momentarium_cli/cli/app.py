@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer._click import core as click_core
 from typer._click import exceptions as click
+from typer.core import TyperGroup
 
 from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import MomentariumError
@@ -27,6 +29,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+class ListByDefault(TyperGroup):
+    """A group of commands about a noun: the noun alone lists."""
+
+    def parse_args(self, ctx: click_core.Context, args: list[str]) -> list[str]:
+        alone = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+        return super().parse_args(ctx, ["list", *args] if alone else args)
+
 
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Read settings from this file.")]
 Profile = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="Use [profile.NAME] of that file.")]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from momentarium_cli.cli.app import CONTEXT, app, command
+from momentarium_cli.cli.app import CONTEXT, ListByDefault, app, command
 from momentarium_cli.cli.output import console, plain, print_json, say, table
 from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import Conflict, NotFound, UsageError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from momentarium_cli.backend.db.pool import Connection
 
 users = typer.Typer(
-    help="Who may use this server. Run it where the server runs.", no_args_is_help=True, context_settings=CONTEXT
+    help="Who may use this server. Run it where the server runs.", cls=ListByDefault, context_settings=CONTEXT
 )
 app.add_typer(users, name="users")
 

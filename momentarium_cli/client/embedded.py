@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from momentarium_cli.errors import LockHeld, MomentariumError, ServerUnreachable, Temporary
-from momentarium_cli.rendezvous import ServerFile, cannot_use, server_clients
+from momentarium_cli.rendezvous import ServerFile, cannot_use, private_folder, server_clients
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class EmbeddedServer:
 
     def _start(self) -> ServerFile:
         out = self._data_dir / "logs" / "serve.out"
-        out.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(out.parent)
         deadline = time.monotonic() + START_SECONDS
         child = self._spawn(out)
         while time.monotonic() < deadline:

@@ -23,6 +23,7 @@ from uuid import UUID
 from momentarium_cli.errors import InsufficientStorage, MomentariumError, SettingsError
 from momentarium_cli.models import Metadata
 from momentarium_cli.photos.scan import FileStat
+from momentarium_cli.rendezvous import private_folder
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(path.parent)
             self._db = _open(path)
         except (OSError, sqlite3.OperationalError) as error:
             raise _translated(error, path) from error

@@ -24,7 +24,7 @@ from psycopg.conninfo import make_conninfo
 
 from momentarium_cli.backend.db.binaries import MAJOR, find_binaries
 from momentarium_cli.errors import DatabaseUnavailable, InsufficientStorage, MomentariumError, SettingsError
-from momentarium_cli.rendezvous import Lock, Presence, write_private
+from momentarium_cli.rendezvous import Lock, Presence, private_folder, write_private
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +46,15 @@ class EmbeddedPostgres:
         self._lock = Lock(data_dir / "run" / "postgres.lock")
         self._presence = Presence(data_dir / "run" / "postgres")
         self._child: subprocess.Popen[bytes] | None = None
+        self._port: int | None = None  # over loopback: the same again, for whoever has its address
+        self._log_start = 0  # where in the log the latest start begins
 
     def start(self) -> str:
         """Start it or attach to it, and wait until it answers. Returns its conninfo.
 
         SettingsError: no programs, another version's folder, or it may not run here. InsufficientStorage: disk full.
         """
+        _forget_client_variables()
         with self._lock.acquire(what="starting PostgreSQL", wait=START_SECONDS):
             self._presence.enter()
             try:
@@ -80,7 +83,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._postmaster() is None:
-                self._remove_stale_pid_file()
+                self._remove_stale_pid_files()
                 self._launch(binaries)
             conninfo = self._wait_until_it_answers(deadline)
             if conninfo is not None:
@@ -89,7 +92,7 @@ class EmbeddedPostgres:
 
     def _prepare_folders(self) -> None:
         for folder in (self._sockets, self._log.parent, self.folder):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
         if _runs_as() is not None:
             for folder in (self._sockets, self.folder):
                 os.chown(folder, _NOBODY, _NOBODY)
@@ -127,16 +130,21 @@ class EmbeddedPostgres:
                 hint="Use the Momentarium that made it, or dump and restore it, or set another data_dir.",
             )
 
-    def _remove_stale_pid_file(self) -> None:
-        """PostgreSQL refuses to start while the pid in this file belongs to any live process, even a stranger."""
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+    def _remove_stale_pid_files(self) -> None:
+        """PostgreSQL refuses to start while the pid in one of these is any process's, even a stranger's or a zombie's.
+
+        That nobody of the one before still holds its memory it checks without them.
+        """
+        for file in (self.folder / "postmaster.pid", *self._sockets.glob(".s.PGSQL.*.lock")):
+            file.unlink(missing_ok=True)
 
     def _launch(self, binaries: Path) -> None:
         where = ["-k", str(self._sockets), "-c", "listen_addresses="]
         if not self._socket_usable():
-            where = ["-k", "", "-c", "listen_addresses=127.0.0.1", "-p", str(_free_port())]
+            where = ["-k", "", "-c", "listen_addresses=127.0.0.1", "-p", str(self._port or _free_port())]
         tuning = [word for option in _TUNING for word in ("-c", option)]
         with self._log.open("ab") as out:
+            self._log_start = out.tell()
             self._child = subprocess.Popen(
                 [*_as_other_than_root(), str(binaries / "postgres"), "-D", str(self.folder), *where, *tuning],
                 stdin=subprocess.DEVNULL,
@@ -158,7 +166,7 @@ class EmbeddedPostgres:
         """Its conninfo, or None if it died while starting."""
         while time.monotonic() < deadline:
             if self._child is not None and self._child.poll() is not None:
-                self._child = None
+                self._child = self._port = None
                 self._raise_if_hopeless()
                 time.sleep(0.2)  # the children of one that was killed may hold its memory for a moment
                 return None
@@ -172,7 +180,7 @@ class EmbeddedPostgres:
 
     def _raise_if_hopeless(self) -> None:
         with self._log.open("rb") as file:
-            file.seek(max(0, self._log.stat().st_size - 2000))
+            file.seek(max(self._log_start, self._log.stat().st_size - 2000))
             tail = file.read().decode("utf-8", "replace")
         if "No space left" in tail or "cannot be run" in tail or "ermission denied" in tail:
             raise _explained(tail, f"PostgreSQL could not start in {self.folder}")
@@ -189,6 +197,7 @@ class EmbeddedPostgres:
         lines = self._pid_file()
         if len(lines) < 6:
             raise OSError("PostgreSQL is not up yet")
+        self._port = int(lines[3])
         return {"host": lines[4] or "127.0.0.1", "port": lines[3], "user": "postgres", "password": self._password}
 
     def _pid_file(self) -> list[str]:
@@ -199,17 +208,24 @@ class EmbeddedPostgres:
             return []
 
     def _postmaster(self) -> psutil.Process | None:
-        """The live postmaster of this folder: no zombie, and no stranger that got its pid."""
+        """The live postmaster of this folder: no zombie, no stranger that got its pid, no PostgreSQL of another folder."""
         if self._child is not None:
             self._child.poll()  # reaps it if it is dead
         lines = self._pid_file()
         try:
             process = psutil.Process(int(lines[0]))
-            if process.status() != psutil.STATUS_ZOMBIE and "postgres" in process.name():
+            if process.status() != psutil.STATUS_ZOMBIE and "postgres" in process.name() and self._is_at_home(process):
                 return process
         except (IndexError, ValueError, psutil.Error):
             pass
         return None
+
+    def _is_at_home(self, process: psutil.Process) -> bool:
+        """PostgreSQL works in its data folder. Where that may not be seen, one of its name is taken for ours."""
+        try:
+            return Path(process.cwd()).samefile(self.folder)
+        except (psutil.AccessDenied, OSError):
+            return True
 
     def _end(self, postmaster: psutil.Process) -> None:
         with suppress(psutil.NoSuchProcess):
@@ -220,6 +236,12 @@ class EmbeddedPostgres:
         if self._child is not None:
             self._child.wait(STOP_SECONDS)
             self._child = None
+
+
+def _forget_client_variables() -> None:
+    """PG* variables, such as PGSERVICE, would point our own connections elsewhere."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 def _environment() -> dict[str, str]:

@@ -40,6 +40,7 @@ from momentarium_cli.errors import (
     StorageUnavailable,
 )
 from momentarium_cli.models import SignedRequest
+from momentarium_cli.rendezvous import private_folder
 
 CHECKSUM_HEADER = "x-amz-checksum-sha256"  # S3's name: one client for both stores
 _SIGNED_HEADERS = ("content-type", "content-length", CHECKSUM_HEADER, "if-none-match")
@@ -57,7 +58,7 @@ class LocalStorage(Storage):
         self._signer = signer
         self._incoming = root / "incoming"
         try:
-            self.incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.incoming)
         except OSError as error:
             raise _translated(error) from error
         self._clear_abandoned()
@@ -232,7 +233,7 @@ class Incoming:
             self._check()
             os.fdatasync(self._file.fileno()) if hasattr(os, "fdatasync") else os.fsync(self._file.fileno())
             self._file.close()
-            self._final.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self._final.parent)
             _link(self._temporary, self._final)
             _sync_folder(self._final.parent)
         except OSError as error:
