@@ -44,7 +44,8 @@ def show(session: Session, album_id: AlbumId, json: Json = False) -> None:
     typer.echo(f"{count(album.photo_count, 'photo')}, {dates(album.starts_at, album.ends_at)}")
     made = table("Taken", "File", "Size", "Camera")
     for photo in shown:
-        taken = f"{photo.taken_at:%Y-%m-%d %H:%M}" if photo.taken_at else "–"
+        dated = photo.taken_at if photo.taken_at_source != "mtime" else None
+        taken = f"{dated:%Y-%m-%d %H:%M}" if dated else "–"
         pixels = f"{photo.width} × {photo.height}" if photo.width else "–"
         made.add_row(taken, plain(photo.original_filename), pixels, plain(photo.camera or "–"))
     console().print(made, markup=False)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 from momentarium_cli.errors import LockHeld, MomentariumError, ServerUnreachable, Temporary
@@ -100,7 +101,7 @@ class EmbeddedServer:
     def _spawn(self, out: Path) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "momentarium_cli", *self._options, "serve", "--until-idle"]
         with out.open("wb") as file:
-            return subprocess.Popen(
+            child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -109,6 +110,9 @@ class EmbeddedServer:
                 start_new_session=True,
                 creationflags=getattr(subprocess, "DETACHED_PROCESS", 0),
             )
+        # It outlives us; should it end before, somebody must take note, or it stays a zombie.
+        Thread(target=child.wait, name="server", daemon=True).start()
+        return child
 
 
 def _answers(server: ServerFile) -> bool:

@@ -32,7 +32,7 @@ from momentarium_cli.errors import (
     StorageUnavailable,
 )
 from momentarium_cli.models import PreviewFile, UploadFile, UploadSlot, UploadStatus
-from momentarium_cli.photos.decode import Decoder
+from momentarium_cli.photos.decode import DecodeFailed, Decoder
 from momentarium_cli.photos.preview import ChangedWhileRead, Prepared
 
 log = logging.getLogger(__name__)
@@ -191,7 +191,7 @@ class Uploader:
             work.prepared = future.result()
         except ChangedWhileRead as error:
             yield from self._changed(work, str(error))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, DecodeFailed) as error:
             yield from self._failed(work, getattr(error, "strerror", None) or str(error))
         else:
             yield from self._queue(work, work.prepared)
