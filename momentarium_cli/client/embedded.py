@@ -99,7 +99,7 @@ class EmbeddedServer:
         raise ServerUnreachable(f"The server did not start within {START_SECONDS:.0f} s.", hint=f"See {out}.")
 
     def _spawn(self, out: Path) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "momentarium_cli", *self._options, "serve", "--until-idle"]
+        command = [sys.executable, "-m", "momentarium_cli", "serve", *self._options, "--until-idle"]
         with out.open("wb") as file:
             child = subprocess.Popen(
                 command,

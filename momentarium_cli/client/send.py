@@ -11,7 +11,7 @@ from threading import Event
 from momentarium_cli.client.transport import Transport
 from momentarium_cli.errors import AlreadyStored, Stopped
 from momentarium_cli.models import Adopt, SignedRequest, UploadSlot
-from momentarium_cli.photos.preview import ChangedWhileRead, Prepared
+from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 from momentarium_cli.photos.scan import FileStat
 
 _CHUNK_BYTES = 1 << 18

@@ -33,7 +33,7 @@ from momentarium_cli.errors import (
 )
 from momentarium_cli.models import PreviewFile, UploadFile, UploadSlot, UploadStatus
 from momentarium_cli.photos.decode import DecodeFailed, Decoder
-from momentarium_cli.photos.preview import ChangedWhileRead, Prepared
+from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 
 log = logging.getLogger(__name__)
 

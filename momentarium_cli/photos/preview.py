@@ -17,6 +17,7 @@ from momentarium_cli.photos.checksum import sha256_bytes, sha256_open
 from momentarium_cli.photos.derived import Derived, derive, encode
 from momentarium_cli.photos.formats import Format, UnsupportedPhoto
 from momentarium_cli.photos.pixels import CannotDecode
+from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 from momentarium_cli.photos.raw import show_raw
 from momentarium_cli.photos.scan import FileStat
 
@@ -31,10 +32,6 @@ IN_MEMORY_BYTES = 256 << 20
 AnyPath = str | bytes | os.PathLike[str]
 
 
-class ChangedWhileRead(Exception):
-    """A file changed while it was read, so that checksum and preview may be of different contents."""
-
-
 @dataclass(frozen=True, slots=True)
 class Preview:
     """A JPEG of at most 1,440 pixels, and the photo's own upright size; of a RAW file only its metadata knows that."""
@@ -43,21 +40,6 @@ class Preview:
     sha256: str
     width: int | None
     height: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A photo ready to be uploaded; without a preview, `decode_error` says why (one line, without a subject)."""
-
-    sha256: str
-    size: int
-    stat: FileStat
-    content_type: str
-    preview: bytes | None = None
-    preview_sha256: str | None = None
-    width: int | None = None
-    height: int | None = None
-    decode_error: str | None = None
 
 
 def prepare(path: AnyPath, *, decode: bool = True, reason: str | None = None) -> Prepared:

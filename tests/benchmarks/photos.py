@@ -5,11 +5,11 @@ import random
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 SIZE = (4032, 3024)
 _PICTURES = 6
-_NOISE_SIZE = (900, 675)  # noise scaled up gives JPEGs of about 3 MB, as phones make them
+_GRAIN = (2016, 1512)  # brightness noise of this size, and smooth colours: about the entropy of a phone's photo
 _FIRST = datetime(2024, 5, 1, 9)
 
 
@@ -28,10 +28,13 @@ def make(folder: Path, number: int, *, seed: int = 7) -> list[Path]:
 
 
 def _picture(seed: int) -> bytes:
-    noise = random.Random(seed).randbytes(_NOISE_SIZE[0] * _NOISE_SIZE[1] * 3)
-    image = Image.frombytes("RGB", _NOISE_SIZE, noise).resize(SIZE, Image.Resampling.BICUBIC)
+    source = random.Random(seed)
+    colours = Image.frombytes("RGB", (48, 36), source.randbytes(48 * 36 * 3)).resize(SIZE, Image.Resampling.BICUBIC)
+    grain = Image.frombytes("L", _GRAIN, source.randbytes(_GRAIN[0] * _GRAIN[1])).point(lambda v: 108 + v * 40 // 256)
+    brightness, blue, red = colours.convert("YCbCr").split()
+    brightness = ImageChops.add(brightness, grain.resize(SIZE, Image.Resampling.BICUBIC), offset=-128)
     out = io.BytesIO()
-    image.save(out, "JPEG", quality=70)
+    Image.merge("YCbCr", (brightness, blue, red)).convert("RGB").save(out, "JPEG", quality=88)
     return out.getvalue()
 
 
