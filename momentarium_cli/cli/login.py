@@ -25,6 +25,7 @@ def login(session: Session, url: Url = None) -> None:
     """
     url = url or session.settings.server.url or typer.prompt("Server", err=True)
     token = session.settings.server.token if session.settings.origins["server.token"] == "option" else None
+    _check_address(str(url))
     token = token or _asked_token()
     settings = _with(session.settings, str(url), str(token))
     with replace(session, settings=settings).momentarium() as momentarium:
@@ -42,9 +43,12 @@ def _asked_token() -> str:
     return str(token).strip()
 
 
-def _with(settings: Settings, url: str, token: str) -> Settings:
+def _check_address(url: str) -> None:
     if not url.startswith(("http://", "https://")):
         raise UsageError(f"{url!r} is not an address.", hint="It begins with https:// or http://.")
+
+
+def _with(settings: Settings, url: str, token: str) -> Settings:
     return replace(settings, server=replace(settings.server, url=url.rstrip("/"), token=token))
 
 
