@@ -38,9 +38,15 @@ StorageKey = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 
 
 class Value(BaseModel):
-    """A frozen value; unknown fields are refused."""
+    """A frozen value. Fields that are not known are passed over: a newer server may answer more than we ask."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null", allow_inf_nan=False)
+
+
+class Asked(Value):
+    """What a client asks; fields that are not known are refused, so that no misspelt one is lost silently."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class TakenAtSource(StrEnum):
@@ -53,7 +59,7 @@ class TakenAtSource(StrEnum):
     MTIME = "mtime"  # says when the file was written, not when the photo was taken
 
 
-class Metadata(Value):
+class Metadata(Asked):
     """What a photo file says of itself. Absurd values are dropped when it is read, so None is "not known"."""
 
     taken_at: NaiveDatetime | None = None
@@ -90,7 +96,7 @@ class Metadata(Value):
 # --- uploads ---------------------------------------------------------------------------------------------------
 
 
-class PreviewFile(Value):
+class PreviewFile(Asked):
     """The preview of a file about to be uploaded."""
 
     content_type: Literal["image/jpeg"] = "image/jpeg"
@@ -98,7 +104,7 @@ class PreviewFile(Value):
     sha256: Sha256
 
 
-class UploadFile(Value):
+class UploadFile(Asked):
     """A file about to be uploaded."""
 
     filename: FileName
@@ -109,7 +115,7 @@ class UploadFile(Value):
     reflinked: bool = Field(default=False, description="it will share its bytes with the store, so it needs no space")
 
 
-class GenerateUrls(Value):
+class GenerateUrls(Asked):
     """POST /api/uploads/generate-urls"""
 
     files: list[UploadFile] = Field(min_length=1, max_length=MAX_BATCH)
@@ -125,7 +131,7 @@ class SignedRequest(Value):
     expires_at: datetime
 
 
-class Adopt(Value):
+class Adopt(Asked):
     """POST to a signed upload address: the body lies in the store's folder for such files already, under this name."""
 
     staged: str = Field(pattern=r"^[0-9a-f]{32}$")
@@ -164,7 +170,7 @@ class ProcessImage(Metadata):
     decode_error: Text | None = Field(default=None, max_length=500)
 
 
-class Process(Value):
+class Process(Asked):
     """POST /api/galleries/process"""
 
     import_id: UUID

@@ -44,6 +44,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, True, check(settings))
         except MomentariumError as error:
             yield Finding(name, False, str(error), error.exit_code)
+        except OSError as error:
+            yield Finding(name, False, f"{error}.", SettingsError.exit_code)
 
 
 def _data_folder(settings: Settings) -> str:

@@ -19,7 +19,7 @@ from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.db.uploads import Issued
 from momentarium_cli.backend.queues.base import Queue
-from momentarium_cli.backend.storage.base import Storage
+from momentarium_cli.backend.storage.base import Storage, is_key
 from momentarium_cli.errors import Conflict, MomentariumError, NotAsDescribed, NotFound
 from momentarium_cli.models import JobState, JobStatus, Process, ProcessImage
 
@@ -48,7 +48,8 @@ class Jobs:
         checksum = _checksum(request)
         with self._database.transaction(user_id) as conn:
             earlier = rows.by_idempotency_key(conn, idempotency_key)
-            issued = uploads.by_keys(conn, [image.storage_key for image in request.images])
+            keys = [image.storage_key for image in request.images if is_key(image.storage_key)]
+            issued = uploads.by_keys(conn, keys)
         if earlier is not None:
             return _same(earlier, checksum), True
         self._verify(request.images, issued)
@@ -124,6 +125,17 @@ class Jobs:
         with self._database.transaction(job.user_id) as conn:
             if rows.postpone(conn, job, delay, error.error_code, error.message):
                 self._queue.deliver(job.id, conn, after=delay)
+
+    def release(self, job: Job) -> None:
+        """Let go of a job that was interrupted; whoever is there claims it, and it counts as no attempt."""
+        with self._database.transaction(job.user_id) as conn:
+            if rows.release(conn, job):
+                self._queue.deliver(job.id, conn)
+
+    def take_over(self) -> None:
+        """For the only server of a database, when it starts: whoever held a lease is dead, so none need lapse."""
+        with self._database.administration() as conn:
+            rows.take_over(conn)
 
     def sweep(self) -> int:
         """Wake a worker for every job that is due and that nobody works on. Returns how many there were."""

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,13 @@ from momentarium_cli.backend.arrivals import Arrivals
 from momentarium_cli.backend.db import images
 from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Database
+from momentarium_cli.backend.examine import Examined, examine_preview
 from momentarium_cli.backend.lease import Lease
 from momentarium_cli.backend.storage.base import Storage, preview_key, thumb_key
 from momentarium_cli.errors import NotFound
 from momentarium_cli.photos.decode import DecodeFailed, Decoder
 from momentarium_cli.photos.formats import BY_CONTENT_TYPE
-from momentarium_cli.photos.preview import Derived, check_preview, derive
+from momentarium_cli.photos.preview import CannotDecode
 
 _STAGE = "previews"
 _AT_ONCE = 32
@@ -86,27 +86,16 @@ class Previews:
 
     def _remade(self, user_id: int, row: Row) -> "tuple[Examined, str | None]":
         """A new preview, from the original."""
-        with _local_copy(self._storage, row["storage_key"], row["content_type"]) as path:
-            prepared = self._decoder.prepare(path).result()
-        if prepared.preview is None or prepared.preview_sha256 is None:
-            return Examined(reason=prepared.decode_error), None
-        key = preview_key(user_id, prepared.preview_sha256)
-        self._storage.put(key, prepared.preview, content_type="image/jpeg")
-        return _result(self._decoder.submit(examine_preview, prepared.preview)), key
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What was derived from a preview, or the reason why it cannot be used."""
-
-    derived: Derived | None = None
-    reason: str | None = None
-
-
-def examine_preview(data: bytes) -> Examined:
-    """Runs in a child process."""
-    reason = check_preview(data)
-    return Examined(reason=reason) if reason else Examined(derived=derive(data))
+        try:
+            with _local_copy(self._storage, row["storage_key"], row["content_type"]) as path:
+                preview = self._decoder.remake(path, row["content_type"]).result()
+        except (CannotDecode, DecodeFailed) as error:
+            return Examined(reason=str(error)), None
+        except NotFound:
+            return Examined(reason="its original is not in the store"), None
+        key = preview_key(user_id, preview.sha256)
+        self._storage.put(key, preview.data, content_type="image/jpeg")
+        return _result(self._decoder.submit(examine_preview, preview.data)), key
 
 
 def _result(future: "Future[Examined]") -> Examined:

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
+from types import FrameType
 
 import uvicorn
 
@@ -42,11 +43,14 @@ def serve(settings: Settings, *, until_idle: bool, ready: Callable[[str], None])
     """
     stop = Event()
     with ExitStack() as stack:
+        stack.enter_context(_interruptible())
         stack.enter_context(server_lock(settings.data_dir).acquire(what="momentarium serve"))
         opened = stack.enter_context(open_database(settings))
         listener = stack.enter_context(_listen(settings, until_idle=until_idle))
         url = settings.server.public_url or _address(listener)
         backend = stack.enter_context(open_backend(settings, opened.database, url))
+        if opened.embedded is not None:
+            backend.services.jobs.take_over()
         server = _http_server(backend)
         stack.enter_context(_background("worker", _worker(backend.worker, stop), stop))
         if opened.embedded is not None:
@@ -60,6 +64,27 @@ def serve(settings: Settings, *, until_idle: bool, ready: Callable[[str], None])
         server.run(sockets=[listener])
 
 
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM unwinds what was begun as Ctrl-C does, also while the HTTP server does not listen to signals."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Server(uvicorn.Server):
+    """Ends on a signal as for any other reason: uvicorn would raise it again, before we have cleaned up behind us."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 -- uvicorn's signature
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
 def _http_server(backend: Backend) -> uvicorn.Server:
     config = uvicorn.Config(
         create_app(backend.services),
@@ -71,7 +96,7 @@ def _http_server(backend: Backend) -> uvicorn.Server:
         timeout_graceful_shutdown=5,
         proxy_headers=False,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 @contextmanager
@@ -82,9 +107,10 @@ def _listen(settings: Settings, *, until_idle: bool) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise SettingsError(
-                f"Cannot listen on {host}:{port}: {error.strerror}.", hint="Set server.port or server.host."
+                f"Cannot listen on {host}:{port}: {reason}", hint="Set server.port or server.host."
             ) from error
         listener.listen(_BACKLOG)
         yield listener

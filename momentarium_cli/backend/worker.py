@@ -59,7 +59,7 @@ class Worker:
                 self._albums.organize(job, lease)
         except JobLost:
             # Where we are told to stop, nobody need wait for the lease to lapse; where it is lost, this does nothing.
-            self._jobs.postpone(job, timedelta(0), Temporary("The worker was stopped."))
+            self._jobs.release(job)
         except MomentariumError as error:
             log.warning("job %s is put off: %s", job.id, error)
             self._put_off(job, error)

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from momentarium_cli.models import Album, AlbumSummary, JobStatus
 
 
+_PIPE_WIDTH = 160  # nobody's terminal: wide enough for the longest titles
+
+
 def console(*, err: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(stderr=err, highlight=False, emoji=False, soft_wrap=not (sys.stderr if err else sys.stdout).isatty())
+    person = (sys.stderr if err else sys.stdout).isatty()
+    return Console(
+        stderr=err, highlight=False, emoji=False, soft_wrap=not person, width=None if person else _PIPE_WIDTH
+    )
 
 
 def say(text: str) -> None:

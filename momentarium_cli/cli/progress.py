@@ -136,7 +136,8 @@ class _ForPeople(Renderer):
         self._counts(summary)
 
     def _counts(self, summary: Summary) -> None:
-        parts = [f"{count(summary.uploaded, 'photo')} uploaded ({size(summary.bytes_uploaded)})"]
+        sent = f"{count(summary.uploaded, 'photo')} uploaded ({size(summary.bytes_uploaded)})"
+        parts = [sent if summary.uploaded else "nothing new"]
         optional = ("duplicates", "unchanged", "skipped", "failed", "pending")
         parts += [f"{number:,} {name}" for name in optional if (number := getattr(summary, name))]
         say(f"{count(summary.found, 'file')} found: {', '.join(parts)}, in {duration(summary.elapsed_seconds)}.")
@@ -147,7 +148,8 @@ class _ForPeople(Renderer):
         if len(self._failures) > _LISTED:
             say(f"  … and {len(self._failures) - _LISTED:,} more; --json lists all.")
         if self._storage:
-            say(f"The originals are in {self._storage}.")
+            imported = f"; this was import {summary.import_id}" if summary.jobs else ""
+            say(f"The originals are in {self._storage}{imported}.")
 
     def _end_of_dry_run(self, summary: Summary) -> None:
         planned = self._planned or events.Planned(0, 0, 0)

@@ -14,13 +14,14 @@ from uuid6 import uuid7
 from momentarium_cli.client import batches, events, poll
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event, Summary
-from momentarium_cli.client.journal import BatchState, File, FileState, Journal
+from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.process import Processor
+from momentarium_cli.client.records import BatchState, File, FileState
 from momentarium_cli.client.send import Staging
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.upload import Load, Uploader
 from momentarium_cli.errors import InsufficientStorage
-from momentarium_cli.models import AlbumSummary, JobStatus, Me
+from momentarium_cli.models import AlbumSummary, JobState, JobStatus, Me
 from momentarium_cli.photos.decode import Decoder
 
 log = logging.getLogger(__name__)
@@ -96,8 +97,9 @@ class Import:
         self._started = time.monotonic()
         self._jobs: dict[str, JobStatus | None] = {}
         self._unfinished = journal.unfinished()
-        # An import that was interrupted goes on under its own id.
-        self.id = self._unfinished[-1].import_id if self._unfinished else UUID(str(uuid7()))
+        # An import that was interrupted goes on under its own id; one whose photos are all accepted is complete.
+        interrupted = [batch for batch in self._unfinished if batch.state is not BatchState.ACCEPTED]
+        self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
         self._processor = Processor(api, journal)
 
     def events(self) -> Iterator[Event]:
@@ -214,8 +216,9 @@ class Import:
             yield events.JobProgress(status)
 
     def _note(self, status: JobStatus) -> None:
+        """A job that failed is told again by every run, until it is retried or was cancelled on purpose."""
         self._jobs[str(status.id)] = status
-        if status.status.ended:
+        if status.status is JobState.COMPLETED or status.error_code == "cancelled":
             self._journal.done_job(str(status.id))
 
     def _albums(self) -> tuple[AlbumSummary, ...]:

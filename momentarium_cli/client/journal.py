@@ -13,13 +13,11 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
+from momentarium_cli.client.records import Batch, BatchState, File, FileState, file_of, stat_columns
 from momentarium_cli.errors import InsufficientStorage, MomentariumError, SettingsError
 from momentarium_cli.models import Metadata
 from momentarium_cli.photos.scan import FileStat
@@ -28,49 +26,6 @@ from momentarium_cli.rendezvous import private_folder
 log = logging.getLogger(__name__)
 
 _VERSION = 1
-
-
-class FileState(StrEnum):
-    FOUND = "found"
-    STORED = "stored"  # the original is in the store
-    ACCEPTED = "accepted"  # and its batch has a job
-    DUPLICATE = "duplicate"
-    SKIPPED = "skipped"  # its bytes are of no supported type
-    FAILED = "failed"
-
-
-class BatchState(StrEnum):
-    CLOSED = "closed"
-    SENT = "sent"
-    ACCEPTED = "accepted"
-    DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A row. `metadata` is there once the file was described, `storage_key` once it is stored."""
-
-    id: int
-    path: Path
-    stat: FileStat
-    state: FileState
-    filename: str
-    folder: str | None
-    content_type: str | None
-    metadata: Metadata | None
-    taken_sort: float | None
-    sha256: str | None
-    storage_key: str | None
-    decode_error: str | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    id: UUID
-    import_id: UUID
-    state: BatchState
-    job_id: str | None
 
 
 _COLUMNS = (
@@ -112,14 +67,17 @@ class Journal:
 
     def unchanged(self, path: Path, stat: FileStat) -> File | None:
         """What is known of a file that has not changed since; it counts as seen in this run."""
-        values = (os.fsencode(path), *_numbers(stat)[1:])  # not the device: a disk gets another when it is mounted anew
+        values = (
+            os.fsencode(path),
+            *stat_columns(stat)[1:],
+        )  # not the device: a disk gets another when it is mounted anew
         where = "path = ? and inode = ? and size = ? and mtime_ns = ? and ctime_ns = ?"
         row = self._db.execute(f"select {_COLUMNS} from files where {where}", values).fetchone()  # noqa: S608 -- constants
         if row is None:
             return None
         with self._noting() as db:
             db.execute("update files set seen = ? where id = ?", (self._run, row[0]))
-        return _file(row)
+        return file_of(row)
 
     def found(self, path: Path, stat: FileStat, filename: str, folder: str | None) -> int:
         """A file that is new or has changed; whatever was known of it is forgotten. Returns its id."""
@@ -134,7 +92,7 @@ class Journal:
                 " metadata = null, taken_sort = null, sha256 = null, storage_key = null, decode_error = null,"
                 " error = null, batch = null"
                 " returning id",
-                (os.fsencode(path), *_numbers(stat), self._run, filename, folder),
+                (os.fsencode(path), *stat_columns(stat), self._run, filename, folder),
             ).fetchone()
         return int(row[0])
 
@@ -189,7 +147,7 @@ class Journal:
             " and metadata is not null order by taken_sort, id",
             (self._run,),
         )
-        return [_file(row) for row in rows]
+        return [file_of(row) for row in rows]
 
     def twin(self, sha256: str, file_id: int) -> Path | None:
         """Another file with the same bytes that is in the library."""
@@ -220,7 +178,7 @@ class Journal:
             f"select {_COLUMNS} from files where batch = ? and {state} order by taken_sort, id",  # noqa: S608 -- constants
             tuple(values),
         )
-        return [_file(row) for row in rows]
+        return [file_of(row) for row in rows]
 
     def release_missing(self, batch_id: UUID) -> None:
         """Files that this run did not see and that are not stored leave the batch."""
@@ -300,27 +258,3 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _numbers(stat: FileStat) -> tuple[int, ...]:
-    # Devices and inodes of some file systems are unsigned 64-bit; SQLite's integers are signed.
-    return (_signed(stat.dev), _signed(stat.inode), stat.size, stat.mtime_ns, stat.ctime_ns)
-
-
-def _signed(number: int) -> int:
-    return (number + 2**63) % 2**64 - 2**63
-
-
-def _file(row: Sequence[Any]) -> File:
-    id_, path, dev, inode, size, mtime_ns, ctime_ns, state, filename, folder, content_type, metadata, *rest = row
-    return File(
-        id_,
-        Path(os.fsdecode(path)),
-        FileStat(dev, inode, size, mtime_ns, ctime_ns),
-        FileState(state),
-        filename,
-        folder,
-        content_type,
-        Metadata.model_validate_json(metadata) if metadata else None,
-        *rest,
-    )

@@ -8,7 +8,8 @@ from uuid6 import uuid7
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event
-from momentarium_cli.client.journal import File, Journal
+from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import File
 from momentarium_cli.errors import Conflict, NotAsDescribed
 from momentarium_cli.models import JobAccepted, Metadata, ProcessImage
 

@@ -5,6 +5,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from threading import Event
 
@@ -75,20 +76,20 @@ class Sender:
             return
         sent = 0
 
-        def body() -> Iterator[bytes]:
+        def body(file: FileIO) -> Iterator[bytes]:
             nonlocal sent
-            with path.open("rb", buffering=0) as file:
-                _check_unchanged(path, file.fileno(), prepared)
-                while chunk := file.read(_CHUNK_BYTES):
-                    if self._stop.is_set() and prepared.size - sent > _FINISH_BYTES:
-                        raise Stopped("Stopped while a large file was being sent.")
-                    yield chunk
-                    sent += len(chunk)
-                    self._progress(len(chunk))
-                _check_unchanged(path, file.fileno(), prepared)
+            while chunk := file.read(_CHUNK_BYTES):
+                if self._stop.is_set() and prepared.size - sent > _FINISH_BYTES:
+                    raise Stopped("Stopped while a large file was being sent.")
+                yield chunk
+                sent += len(chunk)
+                self._progress(len(chunk))
+            _check_unchanged(path, file, prepared)
 
         try:
-            self._put(request, body())
+            with path.open("rb", buffering=0) as file:
+                _check_unchanged(path, file, prepared)
+                self._put(request, body(file))
         except BaseException:
             self._progress(-sent)
             raise
@@ -124,7 +125,7 @@ def _reflink(source: Path, target: Path) -> None:
         fcntl.ioctl(clone.fileno(), _FICLONE, original.fileno())
 
 
-def _check_unchanged(path: Path, descriptor: int, prepared: Prepared) -> None:
-    now = FileStat.of(os.fstat(descriptor))
+def _check_unchanged(path: Path, file: FileIO, prepared: Prepared) -> None:
+    now = FileStat.of(os.fstat(file.fileno()))
     if (now.size, now.mtime_ns) != (prepared.stat.size, prepared.stat.mtime_ns):
         raise ChangedWhileRead(f"{path.name} changed while it was being uploaded")

@@ -9,7 +9,8 @@ from threading import Event as StopEvent
 
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, printable
-from momentarium_cli.client.journal import FileState, Journal
+from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import FileState
 from momentarium_cli.photos.decode import Decoder
 from momentarium_cli.photos.formats import UnsupportedPhoto
 from momentarium_cli.photos.leftout import SkipReason

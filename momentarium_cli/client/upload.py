@@ -21,7 +21,8 @@ from uuid import UUID
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event
-from momentarium_cli.client.journal import File, Journal
+from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import File
 from momentarium_cli.client.send import Sender, Staging
 from momentarium_cli.errors import (
     Forbidden,

@@ -59,7 +59,7 @@ def test_a_second_signal_ends_at_once(momentarium: Program, folder: Path) -> Non
     time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
-    assert ended(process).code == 130
+    assert ended(process).code in (130, -signal.SIGINT)  # the latter once the interpreter itself is on its way out
     assert time.monotonic() - began < 2
     momentarium.upload(folder)
     assert_whole(momentarium, photos)

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 from uuid6 import uuid7
 
-from momentarium_cli.client.journal import Batch, BatchState, FileState, Journal
+from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import Batch, BatchState, FileState
 from momentarium_cli.errors import InsufficientStorage, SettingsError
 from momentarium_cli.models import Metadata
 from momentarium_cli.photos.scan import FileStat

@@ -9,8 +9,9 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
-from momentarium_cli.client.journal import BatchState, Journal
+from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.process import Processor
+from momentarium_cli.client.records import BatchState
 from momentarium_cli.models import Metadata, UploadFile
 from momentarium_cli.photos.preview import prepare
 from momentarium_cli.photos.scan import FileStat

@@ -6,7 +6,8 @@ from threading import Event as StopEvent
 
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event
-from momentarium_cli.client.journal import FileState, Journal
+from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import FileState
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.photos.decode import Decoder
 from tests.client.photos import dated, event

@@ -15,7 +15,8 @@ from momentarium_cli.client import send as sending
 from momentarium_cli.client import upload as module
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event
-from momentarium_cli.client.journal import File, Journal
+from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import File
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.upload import Load, Uploader
 from momentarium_cli.errors import Forbidden, InsufficientStorage, ServerUnreachable, StorageUnavailable

@@ -2,12 +2,14 @@
 
 import logging
 import time
+from http import HTTPStatus
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from momentarium_cli.backend.api.problems import answer
+from momentarium_cli.backend.api.problems import answer, bug
 from momentarium_cli.errors import TooLarge
 from momentarium_cli.logs import request_id
 
@@ -27,7 +29,7 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         request_id.set(uuid4().hex[:16])
-        started, status = time.monotonic(), 500
+        started, status = time.monotonic(), 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -46,6 +48,10 @@ class Envelope:
             return
         try:
             await self._app(scope, _limited(scope, receive), send_with_headers)
+        except Exception as error:
+            if status:
+                raise  # an answer is on its way already
+            await bug(error)(scope, receive, send_with_headers)
         finally:
             log.info("%s %s %d %.0f ms", scope["method"], scope["path"], status, (time.monotonic() - started) * 1000)
 
@@ -70,7 +76,9 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         received += len(message.get("body", b""))
         if received > MAX_JSON_BYTES:
-            raise TooLarge(f"The body is larger than {MAX_JSON_BYTES >> 20} MiB.")
+            raise HTTPException(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            )  # any other kind is taken for a body that is no JSON
         return message
 
     return counted

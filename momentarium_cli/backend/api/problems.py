@@ -30,7 +30,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(MomentariumError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _bug)
 
 
 def answer(error: MomentariumError) -> JSONResponse:
@@ -55,17 +54,23 @@ def answer(error: MomentariumError) -> JSONResponse:
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, MomentariumError)  # noqa: S101 -- registered for this class
     if type(error) is MomentariumError:
-        return await _bug(_, error)
+        return bug(error)
     return answer(error)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 -- registered for this class
     details: list[dict[str, Any]] = [
-        {"location": ".".join(str(part) for part in item["loc"]), "reason": item["msg"]} for item in error.errors()
+        {"location": _one_line(".".join(str(part) for part in item["loc"])), "reason": _one_line(item["msg"])}
+        for item in error.errors()
     ]
     first = details[0]
     return answer(BadRequest(f"{first['location']}: {first['reason']}.", details=details[:100]))
+
+
+def _one_line(text: str) -> str:
+    """What quotes the request may have line breaks in it."""
+    return " ".join(text.split())
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
@@ -80,6 +85,7 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _bug(_: Request, error: Exception) -> JSONResponse:
+def bug(error: Exception) -> JSONResponse:
+    """What is nobody's fault but ours."""
     log.error("internal error", exc_info=error)
     return answer(MomentariumError("Something went wrong in the server.", hint="Its log tells more."))

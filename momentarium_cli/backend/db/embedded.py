@@ -208,7 +208,7 @@ class EmbeddedPostgres:
             return []
 
     def _postmaster(self) -> psutil.Process | None:
-        """The live postmaster of this folder: no zombie, no stranger that got its pid, no PostgreSQL of another folder."""
+        """The live postmaster of this folder: no zombie, and nobody else who got its pid."""
         if self._child is not None:
             self._child.poll()  # reaps it if it is dead
         lines = self._pid_file()

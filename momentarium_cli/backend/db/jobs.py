@@ -93,6 +93,14 @@ def postpone(conn: Connection, job: Job, delay: timedelta, code: str, message: s
     return conn.execute(SQL["postpone"], values).fetchone() is not None
 
 
+def release(conn: Connection, job: Job) -> bool:
+    return conn.execute(SQL["release"], {"id": job.id, "fence": job.fence}).fetchone() is not None
+
+
+def take_over(conn: Connection) -> None:
+    conn.execute(SQL["take_over"])
+
+
 def complete(conn: Connection, job: Job, organized_by: str, result: dict[str, Any]) -> bool:
     values = {"id": job.id, "fence": job.fence, "organized_by": organized_by, "result": Jsonb(result)}
     return conn.execute(SQL["complete"], values).fetchone() is not None

@@ -32,6 +32,14 @@ update processing_jobs set lease_until = clock_timestamp() + %(delay)s, error_co
  where id = %(id)s and fence = %(fence)s and status = 'processing'
 returning id
 
+-- release: let go of a job whose worker is told to stop, which is no attempt; it can be claimed at once
+update processing_jobs set lease_until = clock_timestamp(), attempt = attempt - 1
+ where id = %(id)s and fence = %(fence)s and status = 'processing'
+returning id
+
+-- take_over: jobs whose workers are known to be dead can be claimed at once
+update processing_jobs set lease_until = clock_timestamp() where status = 'processing'
+
 -- complete: a job's end, only for whoever still has it
 update processing_jobs
    set status = 'completed', lease_until = null, stage = null, done = total, completed_at = now(),

@@ -7,8 +7,8 @@ import re
 from importlib import resources
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from procrastinate.schema import SchemaManager, migrations_path
+from psycopg.conninfo import conninfo_to_dict
 
 from momentarium_cli.errors import DatabaseUnavailable, InsufficientStorage, SettingsError
 

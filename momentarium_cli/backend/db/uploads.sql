@@ -5,11 +5,12 @@ select c.sha256, i.id as image_id, i.deleted_at is not null as in_bin, u.storage
   left join uploads u on u.sha256 = c.sha256
  where i.id is not null or u.id is not null
 
--- issue: what is about to be uploaded; issued again, a key keeps its row
+-- issue: what is about to be uploaded; issued again, a key keeps its row; in one order, so that none waits for another
 insert into uploads (user_id, storage_key, sha256, size_bytes, content_type, preview_key, import_id)
 select app_user(), x.storage_key, x.sha256, x.size_bytes, x.content_type, x.preview_key, %(import_id)s
   from jsonb_to_recordset(%(rows)s)
        as x (storage_key text, sha256 text, size_bytes bigint, content_type text, preview_key text)
+ order by x.storage_key
 on conflict (storage_key) do update
    set issued_at = now(), preview_key = coalesce(excluded.preview_key, uploads.preview_key),
        import_id = excluded.import_id, size_bytes = excluded.size_bytes, content_type = excluded.content_type

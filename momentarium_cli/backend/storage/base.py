@@ -48,6 +48,10 @@ def checksum_of(key: str) -> str:
     return match.group(1) or match.group(2)
 
 
+def is_key(text: str) -> bool:
+    return _KEY.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
     """What the store knows of an object: its size in bytes and its SHA-256 (hex)."""

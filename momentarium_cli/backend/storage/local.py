@@ -1,19 +1,12 @@
-"""The store on a disk: objects are files, and signed requests come back to this server's /files/ addresses.
-
-A body is hashed while it is written to a temporary name; only if it is what was signed does it get its own name, by a
-link that fails where something is. So a reader sees an object whole or not at all, also after a power cut.
-"""
+"""The store on a disk: objects are files, and signed requests come back to this server's /files/ addresses."""
 
 import base64
-import errno
-import hashlib
 import os
 import re
 import shutil
 import stat
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,14 +23,12 @@ from momentarium_cli.backend.storage.base import (
     Storage,
     checksum_of,
 )
+from momentarium_cli.backend.storage.incoming import Incoming, translated
 from momentarium_cli.errors import (
     AlreadyStored,
     BadRequest,
     Forbidden,
-    InsufficientStorage,
-    MomentariumError,
     NotFound,
-    StorageUnavailable,
 )
 from momentarium_cli.models import SignedRequest
 from momentarium_cli.rendezvous import private_folder
@@ -46,7 +37,6 @@ CHECKSUM_HEADER = "x-amz-checksum-sha256"  # S3's name: one client for both stor
 _SIGNED_HEADERS = ("content-type", "content-length", CHECKSUM_HEADER, "if-none-match")
 _STAGED = re.compile(r"[0-9a-f]{32}")
 _ABANDONED_SECONDS = 3600
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class LocalStorage(Storage):
@@ -60,7 +50,7 @@ class LocalStorage(Storage):
         try:
             private_folder(self.incoming)
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
         self._clear_abandoned()
 
     @property
@@ -152,7 +142,7 @@ class LocalStorage(Storage):
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def open(self, key: str) -> BinaryIO:
         try:
@@ -160,7 +150,7 @@ class LocalStorage(Storage):
         except FileNotFoundError:
             raise NotFound(f"There is no object {key}.") from None
         except OSError as error:
-            raise _translated(error) from error
+            raise translated(error) from error
 
     def put(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002 -- files have no type
         with suppress(AlreadyStored):
@@ -196,67 +186,6 @@ class LocalStorage(Storage):
                     file.unlink()
 
 
-class Incoming:
-    """A body on its way into the store. Whatever is not committed leaves nothing behind."""
-
-    def __init__(self, temporary: Path, final: Path, *, size: int, sha256: str, staged: bool = False) -> None:
-        self._temporary, self._final = temporary, final
-        self._size, self._sha256 = size, sha256
-        self._written = 0
-        self._digest = hashlib.sha256()
-        try:
-            self._file = open(temporary, "rb" if staged else "xb", buffering=0, opener=_opener)  # noqa: SIM115
-            if staged:
-                self._digest = hashlib.file_digest(self._file, "sha256")
-                self._written = os.fstat(self._file.fileno()).st_size
-        except OSError as error:
-            raise _translated(error) from error
-
-    def write(self, chunks: Sequence[bytes]) -> None:
-        self._written += sum(map(len, chunks))
-        if self._written > self._size:
-            self.abort()
-            raise BadRequest("The body is longer than was signed.", code="bad_length")
-        try:
-            for chunk in chunks:  # joining them would cost more than the calls
-                self._digest.update(chunk)
-                view = memoryview(chunk)
-                while view:
-                    view = view[self._file.write(view) or 0 :]
-        except OSError as error:
-            self.abort()
-            raise _translated(error) from error
-
-    def commit(self) -> None:
-        """Give it its name; BadRequest if it is not what was signed, AlreadyStored if something is there."""
-        try:
-            self._check()
-            os.fdatasync(self._file.fileno()) if hasattr(os, "fdatasync") else os.fsync(self._file.fileno())
-            self._file.close()
-            private_folder(self._final.parent)
-            _link(self._temporary, self._final)
-            _sync_folder(self._final.parent)
-        except OSError as error:
-            raise _translated(error) from error
-        finally:
-            self.abort()
-
-    def abort(self) -> None:
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-    def _check(self) -> None:
-        if self._written != self._size:
-            raise BadRequest("The body is not as long as was signed.", code="bad_length")
-        if self._digest.hexdigest() != self._sha256:
-            raise BadRequest("The body's SHA-256 is not the one that was signed.", code="bad_digest")
-
-
-def _opener(path: str, flags: int) -> int:
-    """Never through a link, and never waiting for the other end of a pipe."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o600)
-
-
 def _check_regular(staged: Path) -> None:
     try:
         mode = staged.lstat().st_mode
@@ -268,30 +197,6 @@ def _check_regular(staged: Path) -> None:
         raise BadRequest("What is staged is not a file.", code="bad_key")
 
 
-def _link(temporary: Path, final: Path) -> None:
-    """The final name for a file, only if nothing has it: of several at once, one wins."""
-    try:
-        os.link(temporary, final)
-    except FileExistsError:
-        raise AlreadyStored("There is an object under this key already.") from None
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if final.exists():
-            raise AlreadyStored("There is an object under this key already.") from None
-        temporary.rename(final)  # no links here; who comes second at the same moment brings the same bytes
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _signed_values(headers: Mapping[str, str]) -> list[str | None]:
     """The values of the headers that are signed, whatever the case of their names."""
     lower = {name.lower(): value for name, value in headers.items()}
@@ -301,9 +206,3 @@ def _signed_values(headers: Mapping[str, str]) -> list[str | None]:
 def _expiry(query: Mapping[str, str]) -> int:
     text = query.get("expires", "")
     return int(text) if re.fullmatch(r"[1-9][0-9]{0,11}", text) else 0
-
-
-def _translated(error: OSError) -> MomentariumError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return InsufficientStorage("The disk of the store is full.", hint="Free some space, then upload again.")
-    return StorageUnavailable(f"The store cannot be used: {error.strerror}.", hint="Check its folder.")

@@ -1,0 +1,79 @@
+"""What the journal's rows say, as values."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from momentarium_cli.models import Metadata
+from momentarium_cli.photos.scan import FileStat
+
+
+class FileState(StrEnum):
+    FOUND = "found"
+    STORED = "stored"  # the original is in the store
+    ACCEPTED = "accepted"  # and its batch has a job
+    DUPLICATE = "duplicate"
+    SKIPPED = "skipped"  # its bytes are of no supported type
+    FAILED = "failed"
+
+
+class BatchState(StrEnum):
+    CLOSED = "closed"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A row. `metadata` is there once the file was described, `storage_key` once it is stored."""
+
+    id: int
+    path: Path
+    stat: FileStat
+    state: FileState
+    filename: str
+    folder: str | None
+    content_type: str | None
+    metadata: Metadata | None
+    taken_sort: float | None
+    sha256: str | None
+    storage_key: str | None
+    decode_error: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    id: UUID
+    import_id: UUID
+    state: BatchState
+    job_id: str | None
+
+
+def stat_columns(stat: FileStat) -> tuple[int, ...]:
+    # Devices and inodes of some file systems are unsigned 64-bit; SQLite's integers are signed.
+    return (_signed(stat.dev), _signed(stat.inode), stat.size, stat.mtime_ns, stat.ctime_ns)
+
+
+def _signed(number: int) -> int:
+    return (number + 2**63) % 2**64 - 2**63
+
+
+def file_of(row: Sequence[Any]) -> File:
+    id_, path, dev, inode, size, mtime_ns, ctime_ns, state, filename, folder, content_type, metadata, *rest = row
+    return File(
+        id_,
+        Path(os.fsdecode(path)),
+        FileStat(dev, inode, size, mtime_ns, ctime_ns),
+        FileState(state),
+        filename,
+        folder,
+        content_type,
+        Metadata.model_validate_json(metadata) if metadata else None,
+        *rest,
+    )
