@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from platformdirs import user_config_path, user_data_path
 
@@ -27,7 +27,7 @@ def _setting(default: Any, help: str, *, secret: bool = False, choices: tuple[st
 class Server:
     url: str | None = _setting(None, "the backend's address; none: one is started on this machine")
     token: str | None = _setting(None, "the token that `momentarium login` stores", secret=True)
-    public_url: str | None = _setting(None, "where signed links point; none: the address the server listens on")
+    public_url: str | None = _setting(None, "the address that clients use, for signed links; none: links are relative")
     secret_key: str | None = _setting(None, "signs file addresses and cursors; made at the first start", secret=True)
     host: str = _setting("127.0.0.1", "the address `momentarium serve` listens on")
     port: int = _setting(8787, "the port `momentarium serve` listens on; 0 takes a free one")
@@ -185,10 +185,14 @@ def _read_file(file: Path | None, profile: str | None, problems: list[str]) -> d
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         problems.append(f"{path} cannot be read: {error}")
         document = {}
-    profiles = cast("dict[str, Any]", document.pop("profile", {}))
-    if profile is not None and profile not in profiles:
-        problems.append(f"{path} has no [profile.{profile}]")
-    return {**_flatten(document), **_flatten(profiles.get(profile or "", {}))}
+    profiles = document.pop("profile", {})
+    chosen: Any = {}
+    if profile is not None:
+        chosen = profiles.get(profile) if isinstance(profiles, dict) else None
+        if not isinstance(chosen, dict):
+            problems.append(f"{path} has no [profile.{profile}]")
+            chosen = {}
+    return {**_flatten(document), **_flatten(chosen)}
 
 
 def _flatten(table: Mapping[str, Any]) -> dict[str, Any]:

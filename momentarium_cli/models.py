@@ -126,7 +126,7 @@ class SignedRequest(Value):
     """A request that the store accepts once, as it stands: method, address and every header."""
 
     method: Literal["PUT", "GET"]
-    url: str
+    url: str = Field(description="one that begins with / is relative to the server's address")
     headers: dict[str, str] = {}
     expires_at: datetime
 
@@ -235,7 +235,7 @@ class AlbumKind(StrEnum):
 
 
 class Photo(Value):
-    """A photo as an album shows it; the addresses are signed and valid for an hour."""
+    """A photo as an album shows it; its addresses are signed, good for an hour, and may be relative to the server's."""
 
     id: int
     original_filename: str

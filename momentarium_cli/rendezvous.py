@@ -8,12 +8,15 @@ ServerFile  where the backend of this data folder listens, with the token for it
 import errno
 import json
 import os
+import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import psutil
 from filelock import FileLock, Timeout
@@ -23,26 +26,45 @@ from momentarium_cli.errors import InsufficientStorage, LockHeld, MomentariumErr
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process, told from a later one with the same id by the time it was created (seconds since the epoch)."""
+    """A process, told from a later one with the same id by when it was created (seconds, see `_created`)."""
 
     pid: int
     created: float
 
     @classmethod
     def current(cls) -> "Process":
-        return cls(os.getpid(), psutil.Process().create_time())
+        return cls(os.getpid(), _created(psutil.Process()))
+
+    @classmethod
+    def parse(cls, entry: Mapping[str, Any] | None) -> "Process | None":
+        """The process that a file tells of; None for rubbish."""
+        try:
+            return cls(int(entry["pid"]), float(entry["created"])) if entry else None
+        except (KeyError, TypeError, ValueError):
+            return None
 
     @property
     def alive(self) -> bool:
         """Whether it still runs; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
-            started = float(process.create_time())
-            return bool(process.status() != psutil.STATUS_ZOMBIE) and abs(started - self.created) < 1
+            same = abs(_created(process) - self.created) < 1
+            return same and bool(process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:
             return True
+
+
+def _created(process: psutil.Process) -> float:
+    """On Linux since the machine was started, which setting the clock does not change; elsewhere since 1970."""
+    if sys.platform != "linux":
+        return float(process.create_time())
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except FileNotFoundError:
+        raise psutil.NoSuchProcess(process.pid) from None
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")  # starttime, the 22nd field; see proc_pid_stat(5)
 
 
 def private_folder(folder: Path) -> Path:
@@ -108,8 +130,10 @@ class Lock:
 
     def holder(self) -> str:
         """One phrase about who holds it."""
-        holder = _read_json(self._holder)
-        return f"{holder['what']}, pid {holder['pid']}, since {holder['since']}" if holder else "not known by name"
+        holder = _read_json(self._holder) or {}
+        if not {"what", "pid", "since"} <= holder.keys():
+            return "not known by name"
+        return f"{holder['what']}, pid {holder['pid']}, since {holder['since']}"
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +149,7 @@ class Presence:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._file = folder / f"{os.getpid()}.json"
+        self._file = folder / f"{os.getpid()}-{uuid4().hex}.json"  # one process may use it more than once
 
     def enter(self) -> None:
         write_private(self._file, json.dumps(asdict(Process.current())))
@@ -137,8 +161,7 @@ class Presence:
         """The other processes that are there and alive; files of dead ones are cleared away."""
         found = []
         for file in self._folder.glob("*.json") if self._folder.is_dir() else ():
-            entry = _read_json(file)
-            process = Process(entry["pid"], entry["created"]) if entry else None
+            process = Process.parse(_read_json(file))
             if process is None or not process.alive:
                 file.unlink(missing_ok=True)
             elif process.pid != os.getpid():

@@ -63,7 +63,7 @@ class ApiServer:
 @contextmanager
 def serving(data_dir: Path, database: Database) -> Iterator[ApiServer]:
     """A backend of its own behind a live server."""
-    with listening() as (listener, url), open_backend(Settings(data_dir=data_dir), database, url) as backend:
+    with listening() as (listener, url), open_backend(Settings(data_dir=data_dir), database) as backend:
         app = create_app(backend.services)
         with answering(app, listener):
             yield ApiServer(url, backend.services, backend.worker, data_dir)

@@ -47,8 +47,7 @@ def serve(settings: Settings, *, until_idle: bool, ready: Callable[[str], None])
         stack.enter_context(server_lock(settings.data_dir).acquire(what="momentarium serve"))
         opened = stack.enter_context(open_database(settings))
         listener = stack.enter_context(_listen(settings, until_idle=until_idle))
-        url = settings.server.public_url or _address(listener)
-        backend = stack.enter_context(open_backend(settings, opened.database, url))
+        backend = stack.enter_context(open_backend(settings, opened.database))
         if opened.embedded is not None:
             backend.services.jobs.take_over()
         server = _http_server(backend)
@@ -60,7 +59,7 @@ def serve(settings: Settings, *, until_idle: bool, ready: Callable[[str], None])
             idle = _end_when_idle(settings, backend.services.jobs, server, stop)
             stack.enter_context(_background("idle", idle, stop))
         stack.callback(stop.set)
-        ready(url)
+        ready(settings.server.public_url or _address(listener))
         server.run(sockets=[listener])
 
 
@@ -117,7 +116,9 @@ def _listen(settings: Settings, *, until_idle: bool) -> Iterator[socket.socket]:
 
 
 def _address(listener: socket.socket) -> str:
+    """Where this machine reaches it, also where it listens on all addresses."""
     host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- read, not bound
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

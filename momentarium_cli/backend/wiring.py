@@ -62,10 +62,10 @@ def open_database(settings: Settings) -> Iterator[OpenDatabase]:
 
 
 @contextmanager
-def open_backend(settings: Settings, database: Database, base_url: str) -> Iterator[Backend]:
-    """Everything that serves and works; `base_url` is where clients reach this server."""
+def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
+    """Everything that serves and works."""
     signer = Signer(settings.server.secret_key or secrets.load(settings.data_dir).signing_key)
-    storage = LocalStorage(storage_root(settings), base_url, signer)
+    storage = LocalStorage(storage_root(settings), settings.server.public_url or "", signer)
     queue = PostgresQueue(database.direct_conninfo)
     jobs = Jobs(database, storage, queue)
     arrivals = Arrivals()

@@ -77,7 +77,7 @@ class Api:
         while True:
             params = {"limit": 200, **({"cursor": cursor} if cursor else {})}
             page = _parsed(Gallery, self.transport.call("GET", "/api/galleries/me", params=params))
-            yield from page.albums
+            yield from map(self._reachable_album, page.albums)
             cursor = page.next_cursor
             if cursor is None:
                 return
@@ -85,13 +85,21 @@ class Api:
     def album(self, album_id: int) -> tuple[Album, Iterator[Photo]]:
         """An album, and its photos in their order."""
         first = self._album_page(album_id, None)
-        return first.album, self._photos(album_id, first)
+        return self._reachable_album(first.album), self._photos(album_id, first)
 
     def _photos(self, album_id: int, page: AlbumPage) -> Iterator[Photo]:
-        yield from page.photos
+        yield from map(self._reachable_photo, page.photos)
         while page.next_cursor is not None:
             page = self._album_page(album_id, page.next_cursor)
-            yield from page.photos
+            yield from map(self._reachable_photo, page.photos)
+
+    def _reachable_album(self, album: Album) -> Album:
+        cover = self.transport.absolute(album.cover_url) if album.cover_url else None
+        return album.model_copy(update={"cover_url": cover})
+
+    def _reachable_photo(self, photo: Photo) -> Photo:
+        urls = {name: getattr(photo, name) for name in ("original_url", "preview_url", "thumb_url")}
+        return photo.model_copy(update={name: url and self.transport.absolute(url) for name, url in urls.items()})
 
     def _album_page(self, album_id: int, cursor: str | None) -> AlbumPage:
         params = {"limit": 500, **({"cursor": cursor} if cursor else {})}

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Protocol
 
 import httpx
@@ -77,16 +77,24 @@ class Transport:
         _check_sendable(server)
         self.server = server
         self._stop = stop or Event()
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
-            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
-            headers={"User-Agent": f"momentarium/{__version__}"},
-            trust_env=not _is_loopback(server.url),
-            verify=not server.url.startswith("http://"),  # loading the certificates takes longer than many a command
-        )
+        self._clients: dict[tuple[bool, bool], httpx.Client] = {}
+        self._making = Lock()
 
     def close(self) -> None:
-        self._http.close()
+        for client in self._clients.values():
+            client.close()
+
+    def absolute(self, url: str) -> str:
+        """An address as the server gave it, which may be one of its own without saying where it is."""
+        return self.server.url.rstrip("/") + url if url.startswith("/") else url
+
+    def _client(self, url: str) -> httpx.Client:
+        """Made when first needed: loading the certificates takes longer than many a command without TLS."""
+        key = (not url.startswith("http://"), _is_loopback(url))
+        with self._making:
+            if key not in self._clients:
+                self._clients[key] = _new_client(secure=key[0], loopback=key[1])
+            return self._clients[key]
 
     def call(
         self,
@@ -112,15 +120,17 @@ class Transport:
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> int:
         """One request to the store, as signed. Returns the status if it is good; raises our error for it if not."""
+        url = self.absolute(url)
         with _translated(url):
-            response = self._http.request(method, url, headers=dict(headers), content=body)
+            response = self._client(url).request(method, url, headers=dict(headers), content=body)
         if not response.is_success:
             raise _error(response)
         return response.status_code
 
     def stream(self, url: str) -> Iterator[bytes]:
         """The bytes at a signed address."""
-        with _translated(url), self._http.stream("GET", url) as response:
+        url = self.absolute(url)
+        with _translated(url), self._client(url).stream("GET", url) as response:
             if not response.is_success:
                 response.read()
                 raise _error(response)
@@ -134,10 +144,11 @@ class Transport:
         params: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None,
     ) -> Answer:
-        with _translated(self.server.url):
-            response = self._http.request(
+        url = self.absolute(path)
+        with _translated(url):
+            response = self._client(url).request(
                 method,
-                self.server.url.rstrip("/") + path,
+                url,
                 content=None if body is None else json.dumps(body).encode(),
                 params=params,
                 headers={
@@ -176,6 +187,16 @@ def _translated(url: str) -> Iterator[None]:
     except httpx.TransportError as error:
         hint = "Check that it runs and that server.url is right."
         raise ServerUnreachable(f"{_origin(where)} cannot be reached: {error}.", hint=hint) from error
+
+
+def _new_client(*, secure: bool, loopback: bool) -> httpx.Client:
+    return httpx.Client(
+        timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
+        limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+        headers={"User-Agent": f"momentarium/{__version__}"},
+        trust_env=not loopback,
+        verify=secure,
+    )
 
 
 def _check_sendable(server: Server) -> None:

@@ -40,7 +40,7 @@ _ABANDONED_SECONDS = 3600
 
 
 class LocalStorage(Storage):
-    """Objects under `root`; `base_url` is where this server answers /files/."""
+    """Objects under `root`. `base_url` is where this server answers /files/; "" leaves addresses relative to it."""
 
     def __init__(self, root: Path, base_url: str, signer: Signer) -> None:
         self._root = root
