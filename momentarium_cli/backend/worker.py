@@ -42,10 +42,16 @@ class Worker:
         try:
             job = self._jobs.claim(job_id)
             if job is not None:
-                logged_job_id.set(str(job.id))
-                self._attempt(job, stop)
+                self._logged_attempt(job, stop)
         except Temporary as error:
             log.warning("job %s: %s; the sweep delivers it again", job_id, error)
+
+    def _logged_attempt(self, job: Job, stop: Event) -> None:
+        token = logged_job_id.set(str(job.id))
+        try:
+            self._attempt(job, stop)
+        finally:
+            logged_job_id.reset(token)
 
     def _attempt(self, job: Job, stop: Event) -> None:
         if job.attempt > MAX_ATTEMPTS:

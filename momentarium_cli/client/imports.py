@@ -16,7 +16,7 @@ from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.process import Processor
-from momentarium_cli.client.records import BatchState, File, FileState
+from momentarium_cli.client.records import BatchState, File
 from momentarium_cli.client.send import Staging
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.upload import Load, Uploader
@@ -189,7 +189,7 @@ class Import:
         for files in planned:
             batch_id = UUID(str(uuid7()))
             self._journal.close_batch(batch_id, self.id, [file.id for file in files])
-            yield Load(batch_id, [file for file in files if file.state is not FileState.STORED])
+            yield Load(batch_id, files)
 
     def _process(self, batch_id: UUID) -> Iterator[Event]:
         import_id = next((batch.import_id for batch in self._unfinished if batch.id == batch_id), self.id)

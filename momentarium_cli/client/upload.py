@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -72,7 +72,7 @@ class Load:
     """A batch to upload: the files of it that are not stored yet; there is at least one."""
 
     id: UUID
-    files: list[File]
+    files: Sequence[File]
 
 
 class Uploader:

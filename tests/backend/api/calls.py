@@ -29,7 +29,8 @@ def upload(account: Account, *photos: bytes) -> list[str]:
     for slot, data in zip(slots, photos, strict=True):
         target = slot["original"]
         if target:
-            put = httpx.put(target["url"], headers=target["headers"], content=data, trust_env=False)
+            address = account.http.base_url.join(target["url"])
+            put = httpx.put(address, headers=target["headers"], content=data, trust_env=False)
             assert put.status_code == 201, put.text
     return [slot["storage_key"] for slot in slots]
 

