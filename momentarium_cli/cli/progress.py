@@ -148,8 +148,9 @@ class _ForPeople(Renderer):
         if len(self._failures) > _LISTED:
             say(f"  … and {len(self._failures) - _LISTED:,} more; --json lists all.")
         if self._storage:
-            imported = f"; this was import {summary.import_id}" if summary.jobs else ""
-            say(f"The originals are in {self._storage}{imported}.")
+            say(f"The originals are in {self._storage}.")
+        if summary.jobs:
+            say(f"This was import {summary.import_id}.")
 
     def _end_of_dry_run(self, summary: Summary) -> None:
         planned = self._planned or events.Planned(0, 0, 0)

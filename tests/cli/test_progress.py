@@ -92,7 +92,7 @@ def test_people_see_albums_counts_reasons_and_failures(interactive: bool, capfd:
     assert "skipped: 1 × a video; only photos are read" in err
     assert "failed: /p/b�[31m.jpg: no permission" in err
     assert "uploaded without a preview" in err
-    assert "The originals are in /store; this was import i." in err
+    assert "The originals are in /store.\nThis was import i." in err
     assert "d.mov" not in err
 
 
