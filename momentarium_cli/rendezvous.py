@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -119,10 +120,9 @@ class Lock:
             self._lock.acquire(timeout=wait)
         except Timeout:
             raise LockHeld(f"Another run holds the lock: {self.holder()}.", hint="Wait for it to end.") from None
-        write_private(
-            self._holder,
-            json.dumps({"pid": os.getpid(), "what": what, "since": time.strftime("%Y-%m-%d %H:%M:%S")}),
-        )
+        note = {"pid": os.getpid(), "what": what, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        with suppress(OSError):  # it is a courtesy; on a full disk the lock holds all the same
+            write_private(self._holder, json.dumps(note))
         return self
 
     def release(self) -> None:
@@ -155,7 +155,8 @@ class Presence:
         write_private(self._file, json.dumps(asdict(Process.current())))
 
     def leave(self) -> None:
-        self._file.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be deleted tells of a process that will be dead
+            self._file.unlink(missing_ok=True)
 
     def others(self) -> list[Process]:
         """The other processes that are there and alive; files of dead ones are cleared away."""

@@ -66,14 +66,10 @@ class Jobs:
         return status
 
     def of_import(self, user_id: int, import_id: UUID | None) -> list[JobStatus]:
-        """The jobs of an import, or the latest jobs; newest first. Only finished ones tell their albums."""
+        """All jobs of an import, or the latest jobs; newest first. Only completed ones tell their albums."""
         with self._database.transaction(user_id) as conn:
-            found = rows.of_import(conn, import_id, _LISTED)
-            return [_status(job, albums.of_jobs(conn, [job.id])) for job in found]
-
-    def albums_of(self, user_id: int, job_ids: Sequence[UUID]) -> list[Any]:
-        with self._database.transaction(user_id) as conn:
-            return albums.of_jobs(conn, job_ids)
+            found = rows.of_import(conn, import_id, None if import_id else _LISTED)
+            return [_status(job, albums.of_jobs(conn, [job.id]) if job.status == "completed" else []) for job in found]
 
     def retry(self, user_id: int, job_id: UUID) -> JobStatus:
         with self._database.transaction(user_id) as conn:

@@ -45,6 +45,7 @@ class Previews:
             self._arrivals.wait_for_quiet(lease.stop)
             lease.check()
             results = self._examine(job.user_id, rows)
+            lease.check()  # what came of a decoder that is being stopped says nothing about the photos
             with self._database.transaction(job.user_id) as conn:
                 images.derived(conn, [result for result in results if "reason" not in result])
                 images.undecodable(conn, [result for result in results if "reason" in result])

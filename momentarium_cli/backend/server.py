@@ -172,7 +172,7 @@ def _keep_up(postgres: EmbeddedPostgres, stop: Event) -> Callable[[], None]:
                 if not postgres.running:
                     log.warning("PostgreSQL is gone, starting it again")
                     postgres.start()
-            except MomentariumError as error:
+            except (MomentariumError, OSError) as error:
                 log.warning("PostgreSQL could not be started: %s", error)
 
     return watch

@@ -93,3 +93,5 @@ class Worker:
                 self._jobs.sweep()
             except MomentariumError as error:
                 log.warning("sweep: %s", error)
+            except Exception:  # it is the only recovery, so it goes on whatever happens
+                log.exception("sweep")

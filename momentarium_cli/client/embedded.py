@@ -38,10 +38,10 @@ class EmbeddedServer:
         try:
             self._presence.enter()  # before looking, so that a server that is about to end stays
             self._found = self._find() or self._start()
-        except OSError as error:
-            raise cannot_use(self._data_dir, error) from error
-        except BaseException:
+        except BaseException as error:
             self._presence.leave()
+            if isinstance(error, OSError):
+                raise cannot_use(self._data_dir, error) from error
             raise
         return self
 

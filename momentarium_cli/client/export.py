@@ -14,7 +14,14 @@ from typing import ClassVar
 
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.sdk import Momentarium
-from momentarium_cli.errors import InsufficientStorage, MomentariumError, ServerUnreachable, Stopped, UsageError
+from momentarium_cli.errors import (
+    InsufficientStorage,
+    MomentariumError,
+    NotFound,
+    ServerUnreachable,
+    Stopped,
+    UsageError,
+)
 from momentarium_cli.models import Album, Photo
 
 _MAX_NAME_BYTES = 200  # file systems allow 255; a counter must still fit
@@ -52,17 +59,23 @@ class NotWritten(Event):
 def export(
     momentarium: Momentarium, destination: Path, *, album_ids: frozenset[int], stop: StopEvent
 ) -> Iterator[Event]:
-    """AlbumBegun, Written and NotWritten; of all albums, or of those named. What is there is not written again."""
+    """AlbumBegun, Written and NotWritten; of all albums, or of those named.
+
+    What is there is not written again, and nothing is overwritten. NotFound: an album that was named is not there.
+    """
     try:
         destination.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         hint = "Name a folder you may write."
         raise UsageError(f"{destination} cannot be used: {error.strerror}.", hint=hint) from error
-    folders = _Names()
+    folders, missing = _Names(), set(album_ids)
     for album in momentarium.gallery():
         folder = destination / folders.take(_safe(album.title), "")
+        missing.discard(album.id)
         if not album_ids or album.id in album_ids:
             yield from _album(momentarium, album, folder, stop)
+    if missing:
+        raise NotFound(f"There is no album {', '.join(map(str, sorted(missing)))}.")
 
 
 def _album(momentarium: Momentarium, album: Album, folder: Path, stop: StopEvent) -> Iterator[Event]:
@@ -78,6 +91,8 @@ def _album(momentarium: Momentarium, album: Album, folder: Path, stop: StopEvent
             raise Stopped("Stopped; run the same command again to go on.")
         stem, suffix = os.path.splitext(_safe(photo.original_filename))  # noqa: PTH122 -- of a name, not of a path
         path = folder / names.take(stem, suffix)
+        while path.exists() and not _holds(path, photo):  # what is not ours, or no longer, is left alone
+            path = folder / names.take(stem, suffix)
         try:
             yield Written(path, photo.file_size_bytes, _write(momentarium, album, photo, path))
         except (InsufficientStorage, ServerUnreachable):
@@ -88,7 +103,7 @@ def _album(momentarium: Momentarium, album: Album, folder: Path, stop: StopEvent
 
 def _write(momentarium: Momentarium, album: Album, photo: Photo, path: Path) -> bool:
     """Whether it had to be written."""
-    if _holds(path, photo):
+    if path.exists():
         return False
     url = photo.original_url
     for left in range(_TRIES - 1, -1, -1):

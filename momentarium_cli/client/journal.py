@@ -81,6 +81,7 @@ class Journal:
 
     def found(self, path: Path, stat: FileStat, filename: str, folder: str | None) -> int:
         """A file that is new or has changed; whatever was known of it is forgotten. Returns its id."""
+        self._let_twins_go("path = ?", os.fsencode(path))
         with self._noting() as db:
             row = db.execute(
                 "insert into files (path, device, inode, size, mtime_ns, ctime_ns, seen, filename, folder)"
@@ -114,7 +115,16 @@ class Journal:
     def failed(self, file_id: int, error: str) -> None:
         """Failed files leave their batch, so that it can go without them."""
         with self._writing() as db:
+            self._let_twins_go("id = ?", file_id)
             db.execute("update files set state = 'failed', error = ?, batch = null where id = ?", (error, file_id))
+
+    def _let_twins_go(self, leader: str, value: object) -> None:
+        """Files that were duplicates of one that is stored, but in no job yet, stand for themselves in the next run."""
+        self._db.execute(
+            "update files set state = 'found', seen = 0 where state = 'duplicate' and sha256 ="  # noqa: S608 -- constants
+            f" (select sha256 from files where {leader} and state = 'stored')",
+            (value,),
+        )
 
     def duplicate(self, file_id: int, sha256: str) -> None:
         with self._writing() as db:

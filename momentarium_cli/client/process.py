@@ -11,7 +11,7 @@ from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import File
 from momentarium_cli.errors import Conflict, NotAsDescribed
-from momentarium_cli.models import JobAccepted, Metadata, ProcessImage
+from momentarium_cli.models import Metadata, ProcessImage
 
 
 class Processor:
@@ -29,24 +29,17 @@ class Processor:
             self._journal.done(batch_id)
             return
         try:
-            accepted = self._accepted(batch_id, import_id, files)
-        except NotAsDescribed as error:
-            yield from self._without(error, batch_id, import_id, files)
-            return
-        yield events.JobStarted(str(accepted.job_id), len(files))
-
-    def _accepted(self, batch_id: UUID, import_id: UUID, files: Sequence[File]) -> JobAccepted:
-        images = [_image(file) for file in files]
-        try:
-            accepted = self._api.process(images, import_id, batch_id)
+            accepted = self._api.process([_image(file) for file in files], import_id, batch_id)
         except Conflict:
             # The batch was accepted in an earlier run, and a file of it has changed since: what is left is a new batch.
             new_id = UUID(str(uuid7()))
             self._journal.renamed(batch_id, new_id)
-            batch_id = new_id
-            accepted = self._api.process(images, import_id, batch_id)
-        self._journal.accepted(batch_id, accepted.job_id)
-        return accepted
+            yield from self.process(new_id, import_id)
+        except NotAsDescribed as error:
+            yield from self._without(error, batch_id, import_id, files)
+        else:
+            self._journal.accepted(batch_id, accepted.job_id)
+            yield events.JobStarted(str(accepted.job_id), len(files))
 
     def _without(
         self, error: NotAsDescribed, batch_id: UUID, import_id: UUID, files: Sequence[File]

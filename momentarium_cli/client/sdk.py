@@ -49,8 +49,11 @@ class Momentarium:
         self.api: Api
 
     def __enter__(self) -> Self:
-        server = self._server()
-        transport = Transport(server, self.stop)
+        try:
+            transport = Transport(self._server(), self.stop)
+        except BaseException:
+            self._stack.close()
+            raise
         self._stack.callback(transport.close)
         self.api = Api(transport)
         return self

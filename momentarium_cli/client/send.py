@@ -107,6 +107,8 @@ class Sender:
         if staged is None:
             return False
         try:
+            with path.open("rb", buffering=0) as file:
+                _check_unchanged(path, file, prepared)
             adopt = Adopt(staged=staged, headers=request.headers).model_dump_json().encode()
             with suppress(AlreadyStored):
                 self._transport.send("POST", request.url, {"Content-Type": "application/json"}, adopt)

@@ -32,14 +32,14 @@ from momentarium_cli.errors import (
     ServerUnreachable,
     StorageUnavailable,
 )
-from momentarium_cli.models import PreviewFile, UploadFile, UploadSlot, UploadStatus
+from momentarium_cli.models import MAX_FILE_BYTES, PreviewFile, UploadFile, UploadSlot, UploadStatus
 from momentarium_cli.photos.decode import DecodeFailed, Decoder
 from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 
 log = logging.getLogger(__name__)
 
 SENDERS = 8
-_SLICE = 64  # files a request for URLs at most: few enough to be sent long before they expire
+_SLICE = 2 * SENDERS  # files a request for URLs at most: few enough to be sent before they expire
 _SIGN_FROM = 12  # and at least, while more are being prepared: a request costs more than a URL
 _AHEAD = 96  # prepared photos that wait with their previews in memory
 _TRIES = 5
@@ -195,7 +195,10 @@ class Uploader:
         except (OSError, ValueError, DecodeFailed) as error:
             yield from self._failed(work, getattr(error, "strerror", None) or str(error))
         else:
-            yield from self._queue(work, work.prepared)
+            if work.prepared.size > MAX_FILE_BYTES:
+                yield from self._failed(work, f"it is larger than {MAX_FILE_BYTES >> 30} GiB, which cannot be sent yet")
+            else:
+                yield from self._queue(work, work.prepared)
 
     def _queue(self, work: _Work, prepared: Prepared) -> Iterator[Event]:
         twin = self._journal.twin(prepared.sha256, work.file.id)
@@ -239,6 +242,8 @@ class Uploader:
 
     def _again(self, work: _Work, error: MomentariumError) -> Iterator[Event]:
         log.info("%s, try %d: %s", work.file.path, work.tries, error)
+        if error.error_code == "expired":  # it waited too long for its turn, which says nothing against it
+            work.tries -= 1
         if self._stop.is_set():
             return  # it is pending, for the next run
         if work.tries < _TRIES:

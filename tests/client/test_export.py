@@ -110,12 +110,14 @@ def test_a_repeat_writes_nothing(shelf: Library, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"onX", b"on", b""], ids=["another byte", "short", "empty"])
-def test_a_damaged_file_is_repaired(shelf: Library, tmp_path: Path, damage: bytes) -> None:
+def test_a_file_that_is_another_is_left_alone(shelf: Library, tmp_path: Path, damage: bytes) -> None:
     shelf.albums = [("May", [("a.jpg", b"one"), ("b.jpg", b"two")])]
     run(shelf, tmp_path)
     (tmp_path / "May" / "a.jpg").write_bytes(damage)
     assert [each.new for each in run(shelf, tmp_path) if isinstance(each, Written)] == [True, False]
-    assert files(tmp_path)["May/a.jpg"] == b"one"
+    assert files(tmp_path)["May/a.jpg"] == damage
+    assert files(tmp_path)["May/a (2).jpg"] == b"one"
+    assert not any(each.new for each in run(shelf, tmp_path) if isinstance(each, Written))
 
 
 def test_only_the_named_albums_are_written(shelf: Library, tmp_path: Path) -> None:

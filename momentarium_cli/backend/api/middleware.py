@@ -57,7 +57,7 @@ class Envelope:
 
 
 def _is_file(scope: Scope) -> bool:
-    return str(scope["path"]).startswith("/files/")
+    return scope["method"] == "PUT" and str(scope["path"]).startswith("/files/")
 
 
 def _too_large(scope: Scope) -> bool:

@@ -43,7 +43,9 @@ select %(album_id)s, x.image_id, app_user(), x.ordinality
 
 -- reorder: an album's photos by the time they were taken, then by name
 update album_images a set display_order = o.position
-  from (select i.id, row_number() over (order by i.taken_sort nulls last, i.source_folder, i.original_filename, i.id) as position
+  from (select i.id, row_number() over (
+            order by case i.taken_at_source when 'mtime' then null else i.taken_sort end nulls last,
+                     i.source_folder, i.original_filename, i.id) as position
           from album_images x join images i on i.id = x.image_id where x.album_id = %(album_id)s) o
  where a.album_id = %(album_id)s and a.image_id = o.id and a.display_order <> o.position
 

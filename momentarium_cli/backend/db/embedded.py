@@ -77,7 +77,7 @@ class EmbeddedPostgres:
     def _start(self) -> str:
         binaries = find_binaries()
         self._prepare_folders()
-        if not (self.folder / "PG_VERSION").exists():
+        if not self.folder.is_dir() or not any(self.folder.iterdir()):
             self._init(binaries)
         self._check_version()
         deadline = time.monotonic() + START_SECONDS
@@ -91,15 +91,26 @@ class EmbeddedPostgres:
         raise DatabaseUnavailable(f"PostgreSQL did not start within {START_SECONDS:.0f} s.", hint=f"See {self._log}.")
 
     def _prepare_folders(self) -> None:
-        for folder in (self._sockets, self._log.parent, self.folder):
+        for folder in (self._sockets, self._log.parent):
             private_folder(folder)
         if _runs_as() is not None:
-            for folder in (self._sockets, self.folder):
-                os.chown(folder, _NOBODY, _NOBODY)
+            os.chown(self._sockets, _NOBODY, _NOBODY)
             for folder in (self._sockets.parent, self.folder.parent):  # to be passed through, not to be listed
                 folder.chmod(folder.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
 
     def _init(self, binaries: Path) -> None:
+        """Under another name until it is complete: one that was interrupted leaves nothing that looks like a folder."""
+        begun = self.folder.with_name("postgres.new")
+        shutil.rmtree(begun, ignore_errors=True)
+        private_folder(begun)
+        if _runs_as() is not None:
+            os.chown(begun, _NOBODY, _NOBODY)
+        self._run_initdb(binaries, begun)
+        with suppress(FileNotFoundError):
+            self.folder.rmdir()
+        begun.rename(self.folder)
+
+    def _run_initdb(self, binaries: Path, folder: Path) -> None:
         password_file = self._sockets / "password"
         write_private(password_file, self._password)
         if _runs_as() is not None:
@@ -108,7 +119,7 @@ class EmbeddedPostgres:
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         try:
             done = subprocess.run(
-                [*_as_other_than_root(), str(binaries / "initdb"), "-D", str(self.folder), *options, *locale],
+                [*_as_other_than_root(), str(binaries / "initdb"), "-D", str(folder), *options, *locale],
                 capture_output=True,
                 text=True,
                 env=_environment(),
@@ -119,7 +130,7 @@ class EmbeddedPostgres:
         finally:
             password_file.unlink(missing_ok=True)
         if done.returncode:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise _explained(done.stderr, f"PostgreSQL could not set up its folder {self.folder}")
 
     def _check_version(self) -> None:

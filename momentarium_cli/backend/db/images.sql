@@ -25,7 +25,7 @@ update images set preview_key = %(preview_key)s, thumb_key = %(thumb_key)s, thum
  where id = %(id)s
 
 -- undecodable: a photo that cannot be shown, and why
-update images set decode_error = %(reason)s, preview_key = null where id = %(id)s
+update images set decode_error = %(reason)s, preview_key = null where id = %(id)s and thumb_key is null
 
 -- of_album: a page of an album's photos, in its order
 select i.*, a.display_order from album_images a join images i on i.id = a.image_id

@@ -68,7 +68,7 @@ def one(conn: Connection, job_id: UUID) -> Job | None:
     return _one(conn, "one", id=job_id)
 
 
-def of_import(conn: Connection, import_id: UUID | None, limit: int) -> list[Job]:
+def of_import(conn: Connection, import_id: UUID | None, limit: int | None) -> list[Job]:
     """Newest first; of every import where none is named."""
     rows = conn.execute(SQL["of_import"], {"import_id": import_id, "limit": limit}).fetchall()
     return [Job(**row) for row in rows]

@@ -22,6 +22,6 @@ select storage_key, sha256, size_bytes, content_type, preview_key, state from up
 
 -- register: marks them as photos; locked in one order, so that two requests never wait for each other
 with mine as (
-  select id from uploads where storage_key = any(%(keys)s) and state <> 'deleting' order by id for update
+  select id from uploads where storage_key = any(%(keys)s) and state <> 'deleting' order by storage_key for update
 )
 update uploads set state = 'registered' from mine where uploads.id = mine.id returning storage_key

@@ -59,7 +59,10 @@ class PostgresQueue:
             task = self._deferrer.configure_task(
                 _TASK, queue=_QUEUE, queueing_lock=lock, schedule_at=at, connection=conn
             )
-            task.defer(job_id=str(job_id))
+            try:
+                task.defer(job_id=str(job_id))
+            except ConnectorException as error:
+                raise error.__cause__ or error from None  # the database's own error, which whoever has `conn` knows
 
     def work(self, run: Callable[[UUID], None], stop: Event) -> None:
         asyncio.run(self._work(run, stop))

@@ -34,10 +34,18 @@ class Incoming:
         try:
             self._file = open(temporary, "rb" if staged else "xb", buffering=0, opener=_opener)  # noqa: SIM115
             if staged:
+                self._check_staged()
                 self._digest = hashlib.file_digest(self._file, "sha256")
                 self._written = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             raise translated(error) from error
+
+    def _check_staged(self) -> None:
+        """Before it is hashed: it has the size that was signed, and no other name under which it could be changed."""
+        found = os.fstat(self._file.fileno())
+        if found.st_size != self._size or found.st_nlink != 1:
+            self.abort()
+            raise BadRequest("The staged file is not as long as was signed, or has another name.", code="bad_length")
 
     def write(self, chunks: Sequence[bytes]) -> None:
         self._written += sum(map(len, chunks))

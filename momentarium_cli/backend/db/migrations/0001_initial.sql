@@ -49,7 +49,7 @@ create table uploads (
   state text not null default 'issued' check (state in ('issued', 'registered', 'deleting')),
   issued_at timestamptz not null default now()
 );
-create index on uploads (user_id);
+create unique index on uploads (user_id, sha256);
 
 create table images (
   id bigint generated always as identity primary key,
@@ -147,7 +147,7 @@ create table albums (
   foreign key (cover_image_id, user_id) references images (id, user_id) on delete set null (cover_image_id),
   foreign key (parent_id, user_id) references albums (id, user_id) on delete set null (parent_id)
 );
-create index on albums (user_id, starts_at desc nulls last, id desc);
+create index on albums (user_id, coalesce(starts_at, '-infinity') desc, id desc);
 create index on albums (job_id);
 create index on albums (cover_image_id);
 create index on albums (parent_id);
