@@ -24,6 +24,9 @@ from filelock import FileLock, Timeout
 
 from momentarium_cli.errors import InsufficientStorage, LockHeld, MomentariumError, SettingsError
 
+_NOTE_SECONDS = 0.5
+_UNKNOWN = "not known by name"
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
@@ -119,6 +122,9 @@ class Lock:
         try:
             self._lock.acquire(timeout=wait)
         except Timeout:
+            deadline = time.monotonic() + _NOTE_SECONDS
+            while self.holder() == _UNKNOWN and time.monotonic() < deadline:
+                time.sleep(0.02)  # who has just taken it is about to say so
             raise LockHeld(f"Another run holds the lock: {self.holder()}.", hint="Wait for it to end.") from None
         note = {"pid": os.getpid(), "what": what, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         with suppress(OSError):  # it is a courtesy; on a full disk the lock holds all the same
@@ -126,13 +132,16 @@ class Lock:
         return self
 
     def release(self) -> None:
+        if self._lock.is_locked:
+            with suppress(OSError):
+                self._holder.unlink(missing_ok=True)
         self._lock.release()
 
     def holder(self) -> str:
         """One phrase about who holds it."""
         holder = _read_json(self._holder) or {}
         if not {"what", "pid", "since"} <= holder.keys():
-            return "not known by name"
+            return _UNKNOWN
         return f"{holder['what']}, pid {holder['pid']}, since {holder['since']}"
 
     def __enter__(self) -> Self:

@@ -31,15 +31,17 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Run every check; one that fails does not keep the next from running."""
-    checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+    """Run every check; one that fails does not keep the next from running. A client of another's server needs less."""
+    client: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("data folder", _data_folder),
+        ("decoding", _decoding),
+    )
+    server: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("PostgreSQL", _binaries),
         ("database", _database),
         ("store", _store),
-        ("decoding", _decoding),
     )
-    for name, check in checks:
+    for name, check in client if settings.server.url else client + server:
         try:
             yield Finding(name, True, check(settings))
         except MomentariumError as error:

@@ -57,7 +57,7 @@ class Uploads:
         needed = sum(_needed(file) for file in files)
         if free is not None and needed > free:
             raise InsufficientStorage(
-                f"{self._storage.where} has {free / 1e6:,.0f} MB left, and {needed / 1e6:,.0f} MB are to come.",
+                f"{self._storage.where} has {free / 1e6:,.0f} MB left to fill, and {needed / 1e6:,.0f} MB are to come.",
                 hint="Free some space there, or set data_dir or storage.url to a larger disk.",
             )
 

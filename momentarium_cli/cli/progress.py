@@ -139,7 +139,7 @@ class _ForPeople(Renderer):
         sent = f"{count(summary.uploaded, 'photo')} uploaded ({size(summary.bytes_uploaded)})"
         parts = [sent if summary.uploaded else "nothing new"]
         optional = ("duplicates", "unchanged", "skipped", "failed", "pending")
-        parts += [f"{number:,} {name}" for name in optional if (number := getattr(summary, name))]
+        parts += [_number(getattr(summary, name), name) for name in optional if getattr(summary, name)]
         say(f"{count(summary.found, 'file')} found: {', '.join(parts)}, in {duration(summary.elapsed_seconds)}.")
         for reason, number in self._reasons.most_common():
             say(f"  skipped: {number:,} × {reason}")
@@ -285,6 +285,12 @@ def _path(event: events.Skipped | events.LeftOut | events.Failed | events.Warned
     return plain(events.printable(event.path))
 
 
+def _number(number: int, name: str) -> str:
+    return f"{number:,} {name.removesuffix('s') if number == 1 else name}"
+
+
 def _what_is_safe(summary: Summary) -> str:
     done = summary.uploaded + summary.duplicates + summary.unchanged
+    if not summary.pending:
+        return f"Stopped. {count(done, 'photo')} safe, 0 to go; their albums are being made in the background."
     return f"Stopped. {count(done, 'photo')} safe, {summary.pending:,} to go: run the same command again to go on."

@@ -53,7 +53,7 @@ def _jobs(api: "Api", identifier: str | None) -> "list[JobStatus]":
 
 def _show(jobs: "list[JobStatus]") -> None:
     if not jobs:
-        say("Nothing was imported yet. Start with: momentarium upload FOLDER")
+        say("There is no job yet: nothing was uploaded, or an upload was stopped early; repeat it, and it goes on.")
         return
     typer.echo(f"import {jobs[0].import_id}: {count(sum(job.total for job in jobs), 'photo')}")
     for job in jobs:

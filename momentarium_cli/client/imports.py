@@ -150,8 +150,9 @@ class Import:
         free = self._me.storage_free_bytes
         needed = sum(_PREVIEW_BYTES + (0 if self._reflinked(file) else file.stat.size) for file in waiting)
         if free is not None and self._me.photos == 0 and needed > free:
+            left = f"{free / 1e6:,.0f} MB left to fill"
             raise InsufficientStorage(
-                f"{self._me.storage} has {free / 1e6:,.0f} MB left, and about {needed / 1e6:,.0f} MB are to come.",
+                f"{self._me.storage} has {left}, and about {needed / 1e6:,.0f} MB are to come.",
                 hint="Free some space there, or set data_dir or storage.url to a larger disk.",
             )
 

@@ -17,7 +17,7 @@ from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.send import Staging
 from momentarium_cli.client.transport import FixedServer, Server, Transport
 from momentarium_cli.config import Settings
-from momentarium_cli.errors import LockHeld, NotAllowed, Stopped
+from momentarium_cli.errors import LockHeld, NotAllowed, Stopped, UsageError
 from momentarium_cli.models import Album, JobAccepted, JobStatus, Me, Photo, ProcessImage
 from momentarium_cli.rendezvous import Lock
 
@@ -66,6 +66,9 @@ class Momentarium:
             embedded = self._stack.enter_context(EmbeddedServer(self.settings.data_dir, self._serve_options))
             self._staging = Staging(embedded.incoming) if embedded.incoming else None
             return embedded
+        if not self.settings.server.url.startswith(("http://", "https://")):
+            url = self.settings.server.url
+            raise UsageError(f"server.url {url!r} is not an address.", hint="It begins with https:// or http://.")
         if self.settings.server.token is None:
             raise NotAllowed("There is no token for the server.", hint="Run `momentarium login`.")
         return FixedServer(self.settings.server.url, self.settings.server.token)

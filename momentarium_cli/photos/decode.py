@@ -31,7 +31,7 @@ MAX_TRIES = 3  # for a task that was lost with the pool through no fault of its 
 SLOWEST_DISK = 4 << 20  # bytes a second: a large file on a slow disk is given more time
 DESCRIBED_BYTES = 1 << 20  # what reading the metadata of one file counts as
 HASH_RATE = 100 << 20  # bytes a second of processor time
-_PRELOADED = ["momentarium_cli.photos.metadata", "momentarium_cli.photos.preview", "momentarium_cli.photos.tasks"]
+_PRELOADED = [f"momentarium_cli.photos.{name}" for name in ("fork_server", "metadata", "preview", "tasks")]
 
 
 class DecodeFailed(Exception):

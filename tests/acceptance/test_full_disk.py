@@ -52,7 +52,7 @@ def test_a_full_disk_ends_with_5_and_the_remedy(cramped: Program) -> None:
     done = cramped.run("upload", "--json", cramped.folder / "p")
     assert (done.code, len(done.err.splitlines())) == (5, 1), done
     assert done.counts == {"unchanged": 6, "pending": 6}
-    assert "MB left" in done.err
+    assert "MB left to fill" in done.err
     assert "Free some space" in done.err
 
     filler.unlink()
