@@ -23,6 +23,7 @@ from momentarium_cli.errors import (
     UsageError,
 )
 from momentarium_cli.models import Album, Photo
+from momentarium_cli.photos.checksum import sha256_file
 
 _MAX_NAME_BYTES = 200  # file systems allow 255; a counter must still fit
 _MAX_SUFFIX_BYTES = 20
@@ -128,10 +129,7 @@ def _fresh_url(momentarium: Momentarium, album: Album, photo: Photo) -> str:
 
 def _holds(path: Path, photo: Photo) -> bool:
     try:
-        if path.stat().st_size != photo.file_size_bytes:
-            return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == photo.sha256
+        return path.stat().st_size == photo.file_size_bytes and sha256_file(path) == photo.sha256
     except OSError:
         return False
 
