@@ -34,7 +34,7 @@ def enter_child(limits: Limits) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a Python handler would wait for the decoder to come back
     _drop_environment()
-    _silence()
+    silence()
     _end_with_parent()
     if limits.nice and hasattr(os, "nice"):
         with suppress(OSError):
@@ -71,7 +71,7 @@ def _drop_environment() -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy reserves address space for every thread
 
 
-def _silence() -> None:
+def silence() -> None:
     """The C libraries talk about damaged photos on the terminal; what matters comes back as an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
