@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from platformdirs import user_config_path, user_data_path
 
@@ -19,8 +19,11 @@ from momentarium_cli.errors import SettingsError
 ENVIRONMENT_PREFIX = "MOMENTARIUM_"
 
 
-def _setting(default: Any, help: str, *, secret: bool = False, choices: tuple[str, ...] = ()) -> Any:
-    return field(default=default, metadata={"help": help, "secret": secret, "choices": choices})
+def _setting(
+    default: Any, help: str, *, secret: bool = False, choices: tuple[str, ...] = (), also: tuple[str, ...] = ()
+) -> Any:
+    """`also`: the vendors' own environment names, read where ours is not set."""
+    return field(default=default, metadata={"help": help, "secret": secret, "choices": choices, "also": also})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,25 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
-    url: str | None = _setting(None, "where originals lie: file:///folder; none: objects/ under data_dir")
+    url: str | None = _setting(
+        None, "where originals lie: file:///folder, or s3://bucket; none: objects/ under data_dir"
+    )
+    endpoint_url: str | None = _setting(
+        None, "the address of a store that speaks S3; none: AWS", also=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    )
+    region: str | None = _setting(None, "the region of the bucket", also=("AWS_REGION", "AWS_DEFAULT_REGION"))
+    addressing_style: str | None = _setting(
+        None, "path or virtual; none: path where endpoint_url is set", choices=("path", "virtual")
+    )
+    cdn_url: str | None = _setting(None, "the CloudFront distribution that downloads go through; none: the bucket")
+    cdn_key_id: str | None = _setting(None, "the id of the public key that CloudFront trusts")
+    cdn_private_key_file: str | None = _setting(None, "the private key that belongs to it, a PEM file")
+    cdn_policy: Literal["canned", "custom"] = _setting(
+        "canned", "the kind of policy in CloudFront's addresses", choices=("canned", "custom")
+    )
+    cdn_hash: Literal["sha1", "sha256"] = _setting(
+        "sha1", "what CloudFront's addresses are signed with", choices=("sha1", "sha256")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +105,7 @@ class Definition:
     help: str
     secret: bool
     choices: tuple[str, ...]
+    also: tuple[str, ...]
     kind: type
 
 
@@ -105,6 +127,7 @@ def _definition(prefix: str, item: "Field[Any]") -> Definition:
         help=item.metadata["help"],
         secret=item.metadata["secret"],
         choices=item.metadata["choices"],
+        also=item.metadata["also"],
         kind=kind,
     )
 
@@ -146,8 +169,9 @@ def _find(
 ) -> tuple[Any, str]:
     if item.key in given:
         return given[item.key], "option"
-    if environment.get(item.environment):
-        return environment[item.environment], item.environment
+    for name in (item.environment, *(item.also if item.key not in from_file else ())):
+        if environment.get(name):
+            return environment[name], name
     if item.key in from_file:
         return from_file[item.key], "file"
     return item.default, "default"

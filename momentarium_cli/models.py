@@ -20,7 +20,10 @@ from pydantic import (
 )
 
 MAX_BATCH = 1000  # files a request, images a job
-MAX_FILE_BYTES = 1 << 30  # one PUT carries at most 1 GiB
+MAX_PUT_BYTES = 1 << 30  # what one PUT carries; a larger file goes up in parts
+MAX_FILE_BYTES = 5 << 40  # S3 keeps no larger object
+MIN_PART_BYTES = 5 << 20  # S3's limits: every part but the last, and how many
+MAX_PARTS = 10_000
 
 
 def _storable(text: str) -> str:
@@ -104,6 +107,13 @@ class PreviewFile(Asked):
     sha256: Sha256
 
 
+class FileParts(Asked):
+    """How a file is cut: every part but the last has `part_bytes`, and each its SHA-256."""
+
+    part_bytes: int = Field(ge=MIN_PART_BYTES, le=MAX_PUT_BYTES)
+    sha256s: list[Sha256] = Field(min_length=1, max_length=MAX_PARTS)
+
+
 class UploadFile(Asked):
     """A file about to be uploaded."""
 
@@ -112,7 +122,17 @@ class UploadFile(Asked):
     size_bytes: int = Field(ge=1, le=MAX_FILE_BYTES)
     sha256: Sha256
     preview: PreviewFile | None = None
+    parts: FileParts | None = Field(default=None, description="needed above 1 GiB, where it is not reflinked")
     reflinked: bool = Field(default=False, description="it will share its bytes with the store, so it needs no space")
+
+    @model_validator(mode="after")
+    def _cut(self) -> "UploadFile":
+        if self.parts is None:
+            if self.size_bytes > MAX_PUT_BYTES and not self.reflinked:
+                raise ValueError("a file above 1 GiB goes up in parts")
+        elif len(self.parts.sha256s) != -(-self.size_bytes // self.parts.part_bytes):
+            raise ValueError("there must be a checksum for each part")
+        return self
 
 
 class GenerateUrls(Asked):
@@ -120,6 +140,7 @@ class GenerateUrls(Asked):
 
     files: list[UploadFile] = Field(min_length=1, max_length=MAX_BATCH)
     import_id: UUID | None = None
+    region: str | None = Field(default=None, max_length=100, description="the nearest of those that /api/me names")
 
 
 class SignedRequest(Value):
@@ -144,18 +165,35 @@ class UploadStatus(StrEnum):
     IN_BIN = "in_bin"  # this user has this photo, in the bin
 
 
+class SignedPart(Value):
+    """A part that is not stored yet, counted from 1."""
+
+    number: int
+    request: SignedRequest
+
+
 class UploadSlot(Value):
-    """The answer for one file, in the order of the request. A request that is absent need not be made."""
+    """The answer for one file, in the order of the request. A request that is absent need not be made.
+
+    Where there are `parts`, those that are missing are sent, and then POST /api/uploads/complete makes them one.
+    """
 
     storage_key: StorageKey
     status: UploadStatus
     image_id: int | None = None
     original: SignedRequest | None = None
+    parts: list[SignedPart] | None = None
     preview: SignedRequest | None = None
 
 
 class UploadSlots(Value):
     files: list[UploadSlot]
+
+
+class CompleteUpload(Asked):
+    """POST /api/uploads/complete: all parts of this file were sent."""
+
+    storage_key: StorageKey
 
 
 # --- jobs ------------------------------------------------------------------------------------------------------
@@ -301,6 +339,7 @@ class Me(Value):
     albums: int
     storage: str = Field(description="where the originals lie")
     storage_free_bytes: int | None = Field(default=None, description="where the store is a disk")
+    regions: dict[str, str] = Field(default={}, description="where the store has several: name, address to measure")
 
 
 # --- errors ----------------------------------------------------------------------------------------------------

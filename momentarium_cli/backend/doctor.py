@@ -5,13 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
-from momentarium_cli.backend import secrets
 from momentarium_cli.backend.db import users
 from momentarium_cli.backend.db.binaries import find_binaries
-from momentarium_cli.backend.signing import Signer
 from momentarium_cli.backend.storage.base import thumb_key
-from momentarium_cli.backend.storage.local import LocalStorage
-from momentarium_cli.backend.wiring import open_database, storage_root
+from momentarium_cli.backend.wiring import open_database, open_storage
 from momentarium_cli.config import Settings
 from momentarium_cli.errors import InsufficientStorage, MomentariumError, SettingsError
 from momentarium_cli.photos.checksum import sha256_bytes
@@ -75,16 +72,15 @@ def _database(settings: Settings) -> str:
 
 
 def _store(settings: Settings) -> str:
-    signer = Signer(secrets.load(settings.data_dir).signing_key)
-    store = LocalStorage(storage_root(settings), "http://127.0.0.1", signer)
+    store = open_storage(settings)
     probe = b"probe"
     key = thumb_key(_PROBE_USER, sha256_bytes(probe))
     store.put(key, probe, content_type="image/jpeg")
     with store.open(key) as file:
         same = file.read() == probe
-    store.delete(key)
+    store.delete([key])
     if not same:
-        raise SettingsError(f"{store.where} does not give back what was stored.", hint="Check the disk.")
+        raise SettingsError(f"{store.where} does not give back what was stored.", hint="Check it.")
     return f"{store.where}: stored, read and deleted a probe"
 
 

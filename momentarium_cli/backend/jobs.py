@@ -179,7 +179,7 @@ class Jobs:
         self, conn: Connection, request: Process, issued: dict[str, Issued], idempotency_key: UUID, checksum: str
     ) -> tuple[Job, bool]:
         keys = list(dict.fromkeys(image.storage_key for image in request.images))
-        gone = set(keys) - uploads.register(conn, keys)
+        gone = set(keys) - uploads.register(conn, [issued[key] for key in keys])
         if gone:
             raise NotAsDescribed(
                 "Some originals are being deleted.",

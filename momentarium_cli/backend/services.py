@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from momentarium_cli.backend.arrivals import Arrivals
 from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.galleries import Galleries
+from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.storage.base import SignedFiles
 from momentarium_cli.backend.uploads import Uploads
@@ -18,5 +19,6 @@ class Services:
     uploads: Uploads
     jobs: Jobs
     galleries: Galleries
+    images: Images
     arrivals: Arrivals
     files: SignedFiles | None

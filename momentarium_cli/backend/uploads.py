@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from momentarium_cli.backend.db import uploads as rows
-from momentarium_cli.backend.db.pool import Database
+from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.db.uploads import Known
 from momentarium_cli.backend.storage.base import Storage, original_key, preview_key
-from momentarium_cli.errors import BadRequest, InsufficientStorage
+from momentarium_cli.errors import BadRequest, InsufficientStorage, Temporary
 from momentarium_cli.models import SignedRequest, UploadFile, UploadSlot, UploadSlots, UploadStatus
 from momentarium_cli.photos.formats import BY_CONTENT_TYPE
 
@@ -31,6 +31,7 @@ class Uploads:
         if wanted:
             with self._database.transaction(user_id) as conn:
                 rows.issue(conn, list({f.sha256: _row(user_id, f) for f in wanted}.values()), import_id)
+                _refuse_while_deleting(conn, [original_key(user_id, file.sha256) for file in wanted])
         return UploadSlots(files=[self._slot(user_id, file, known.get(file.sha256, _NEW), stored) for file in files])
 
     def free_bytes(self) -> int | None:
@@ -50,7 +51,7 @@ class Uploads:
             for key in (original_key(user_id, file.sha256), _preview_key(user_id, file))
             if key is not None
         }
-        return {key for key in keys if self._storage.head(key) is not None}
+        return set(self._storage.heads(keys))
 
     def _check_space(self, files: Sequence[UploadFile]) -> None:
         free = self.free_bytes()
@@ -79,6 +80,11 @@ class Uploads:
         if key is None or key in stored:
             return None
         return self._storage.upload_target(key, content_type=content_type, size=size)
+
+
+def _refuse_while_deleting(conn: Connection, keys: Sequence[str]) -> None:
+    if rows.being_deleted(conn, keys):
+        raise Temporary("Some of these photos are being deleted just now.", code="being_deleted", retry_after=2)
 
 
 def _needed(file: UploadFile) -> int:

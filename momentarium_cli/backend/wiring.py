@@ -3,6 +3,7 @@
 Adapters are opened here and nowhere else.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,16 +17,21 @@ from momentarium_cli.backend.db.embedded import EmbeddedPostgres
 from momentarium_cli.backend.db.migrate import migrate
 from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.galleries import Galleries
+from momentarium_cli.backend.housekeeping import Housekeeping
+from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.previews import Previews
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.services import Services
 from momentarium_cli.backend.signing import Signer
+from momentarium_cli.backend.storage.cdn import Cdn
 from momentarium_cli.backend.storage.local import LocalStorage
+from momentarium_cli.backend.storage.s3 import S3Storage
+from momentarium_cli.backend.storage.s3_client import S3Options
 from momentarium_cli.backend.uploads import Uploads
 from momentarium_cli.backend.worker import Worker
-from momentarium_cli.config import Settings
+from momentarium_cli.config import Settings, StorageSettings
 from momentarium_cli.errors import SettingsError
 from momentarium_cli.photos.decode import Decoder
 
@@ -64,24 +70,64 @@ def open_database(settings: Settings) -> Iterator[OpenDatabase]:
 @contextmanager
 def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
     """Everything that serves and works."""
-    signer = Signer(settings.server.secret_key or secrets.load(settings.data_dir).signing_key)
-    storage = LocalStorage(storage_root(settings), settings.server.public_url or "", signer)
+    signer = _signer(settings)
+    storage = open_storage(settings)
     queue = PostgresQueue(database.direct_conninfo)
     jobs = Jobs(database, storage, queue)
     arrivals = Arrivals()
+    housekeeping = Housekeeping(database, storage)
     with Decoder(nice=_WORKER_NICENESS) as decoder:
         worker = Worker(
-            jobs, queue, Previews(database, storage, decoder, arrivals), Albums(database, jobs, LocalOrganizer())
+            jobs,
+            queue,
+            Previews(database, storage, decoder, arrivals),
+            Albums(database, jobs, LocalOrganizer()),
+            housekeeping,
         )
         services = Services(
             database=database,
             uploads=Uploads(database, storage),
             jobs=jobs,
             galleries=Galleries(database, storage, signer),
+            images=Images(database, housekeeping),
             arrivals=arrivals,
-            files=storage,
+            files=storage if isinstance(storage, LocalStorage) else None,
         )
         yield Backend(services, worker)
+
+
+def open_storage(settings: Settings) -> LocalStorage | S3Storage:
+    """The store that the settings name."""
+    url = settings.storage.url or ""
+    if url.startswith("s3://"):
+        return S3Storage.connect(_s3_options(settings.storage), cdn=_cdn(settings.storage))
+    return LocalStorage(storage_root(settings), settings.server.public_url or "", _signer(settings))
+
+
+def _s3_options(storage: StorageSettings) -> S3Options:
+    bucket, _, prefix = (storage.url or "").removeprefix("s3://").strip("/").partition("/")
+    if bucket.startswith("arn:"):
+        bucket, prefix = f"{bucket}/{prefix}".rstrip("/"), ""
+    if not bucket or not re.fullmatch(r"[A-Za-z0-9._/-]*", prefix):
+        raise SettingsError(f"storage.url {storage.url!r} cannot be used.", hint="It looks like s3://bucket.")
+    return S3Options(
+        bucket=bucket,
+        prefix=f"{prefix}/" if prefix else "",
+        endpoint_url=storage.endpoint_url,
+        region=storage.region,
+        addressing_style=storage.addressing_style,
+    )
+
+
+def _cdn(storage: StorageSettings) -> Cdn | None:
+    if storage.cdn_url is None:
+        return None
+    key_file = Path(storage.cdn_private_key_file).expanduser() if storage.cdn_private_key_file else None
+    return Cdn.load(storage.cdn_url, storage.cdn_key_id, key_file, policy=storage.cdn_policy, hash=storage.cdn_hash)
+
+
+def _signer(settings: Settings) -> Signer:
+    return Signer(settings.server.secret_key or secrets.load(settings.data_dir).signing_key)
 
 
 def storage_root(settings: Settings) -> Path:
@@ -91,6 +137,7 @@ def storage_root(settings: Settings) -> Path:
     parts = urlsplit(settings.storage.url)
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
         raise SettingsError(
-            f"storage.url {settings.storage.url!r} cannot be used.", hint="Use file:///folder, or leave it out."
+            f"storage.url {settings.storage.url!r} cannot be used.",
+            hint="Use file:///folder or s3://bucket, or leave it out.",
         )
     return Path(unquote(parts.path))

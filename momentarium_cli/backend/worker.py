@@ -4,12 +4,14 @@ What a stage did is kept on the photos' rows, so an attempt goes on where the la
 """
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from threading import Event, Thread
 from uuid import UUID
 
 from momentarium_cli.backend.albums import Albums
 from momentarium_cli.backend.db.jobs import Job
+from momentarium_cli.backend.housekeeping import Housekeeping
 from momentarium_cli.backend.jobs import MAX_ATTEMPTS, Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
 from momentarium_cli.backend.previews import Previews
@@ -20,22 +22,32 @@ from momentarium_cli.logs import job_id as logged_job_id
 log = logging.getLogger(__name__)
 
 _SWEEP_SECONDS = 10.0
+_HOUSEKEEPING_SECONDS = 600.0  # a photo whose deletion was cut short cannot be uploaded again until it is finished
+_HOUSEKEEPING_FIRST_SECONDS = 15.0  # a server that a client started for itself may end half a minute after
 _RETRY_SECONDS = (2, 10, 60, 300)  # after the first, second, … attempt
 
 
 class Worker:
-    def __init__(self, jobs: Jobs, queue: Queue, previews: Previews, albums: Albums) -> None:
+    def __init__(
+        self, jobs: Jobs, queue: Queue, previews: Previews, albums: Albums, housekeeping: Housekeeping
+    ) -> None:
         self._jobs = jobs
         self._queue = queue
         self._previews = previews
         self._albums = albums
+        self._housekeeping = housekeeping
 
     def work(self, stop: Event) -> None:
         """Run jobs until `stop` is set. A job that is interrupted by it is claimed again later, by anyone."""
-        sweeper = Thread(target=self._sweep, args=(stop,), name="sweep", daemon=True)
-        sweeper.start()
+        sweeps = (
+            _repeated("sweep", self._jobs.sweep, 0, _SWEEP_SECONDS, stop),
+            _repeated(
+                "housekeeping", lambda: self._keep_house(stop), _HOUSEKEEPING_FIRST_SECONDS, _HOUSEKEEPING_SECONDS, stop
+            ),
+        )
         self._queue.work(lambda job_id: self.run(job_id, stop), stop)
-        sweeper.join()
+        for thread in sweeps:
+            thread.join()
 
     def run(self, job_id: UUID, stop: Event) -> None:
         """Run the next job of the user whose job this is, if nobody else does."""
@@ -85,13 +97,26 @@ class Worker:
         safe = "The photos are safe; `momentarium retry` tries again."
         self._jobs.fail(job, "gave_up", f"Gave up after {MAX_ATTEMPTS} attempts: {reason} {safe}")
 
-    def _sweep(self, stop: Event) -> None:
-        wait = 0.0
+    def _keep_house(self, stop: Event) -> None:
+        deleted = sum(1 for _ in self._housekeeping.sweep(stop=stop))
+        if deleted:
+            log.info("deleted %d uploads that never became photos, or that were being deleted", deleted)
+
+
+def _repeated(name: str, task: Callable[[], object], first: float, every: float, stop: Event) -> Thread:
+    """A thread that does this again and again until `stop` is set; times are seconds."""
+
+    def repeat() -> None:
+        wait = first
         while not stop.wait(wait):
-            wait = _SWEEP_SECONDS
+            wait = every
             try:
-                self._jobs.sweep()
+                task()
             except MomentariumError as error:
-                log.warning("sweep: %s", error)
+                log.warning("%s: %s", name, error)
             except Exception:  # it is the only recovery, so it goes on whatever happens
-                log.exception("sweep")
+                log.exception(name)
+
+    thread = Thread(target=repeat, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -42,10 +42,10 @@ def show(session: Session, album_id: AlbumId, json: Json = False) -> None:
     if album.theme_description:
         typer.echo(plain(album.theme_description))
     typer.echo(f"{count(album.photo_count, 'photo')}, {dates(album.starts_at, album.ends_at)}")
-    made = table("Taken", "File", "Size", "Camera")
+    made = table("ID", "Taken", "File", "Size", "Camera", right=("ID",))
     for photo in shown:
         dated = photo.taken_at if photo.taken_at_source != "mtime" else None
         taken = f"{dated:%Y-%m-%d %H:%M}" if dated else "–"
         pixels = f"{photo.width} × {photo.height}" if photo.width else "–"
-        made.add_row(taken, plain(photo.original_filename), pixels, plain(photo.camera or "–"))
+        made.add_row(str(photo.id), taken, plain(photo.original_filename), pixels, plain(photo.camera or "–"))
     console().print(made, markup=False)

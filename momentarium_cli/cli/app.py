@@ -123,9 +123,11 @@ def register() -> None:
         export,
         jobs,
         login,
+        photos,
         serve,
         settings,
         status,
+        storage,
         upload,
         users,
     )

@@ -1,5 +1,6 @@
 """momentarium users"""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from momentarium_cli.cli.app import CONTEXT, ListByDefault, app, command
-from momentarium_cli.cli.output import console, plain, print_json, say, table
+from momentarium_cli.cli.output import console, count, duration, plain, print_json, say, size, table
 from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import Conflict, NotFound, UsageError
 
@@ -25,6 +26,7 @@ Email = Annotated[str, typer.Argument(metavar="EMAIL")]
 Name = Annotated[str, typer.Option("--name", help="What the token is for.")]
 OnlyName = Annotated[str | None, typer.Option("--name", help="Only the tokens of this name; none: all of them.")]
 Scopes = Annotated[list[str] | None, typer.Option("--scope", help="read, upload or edit; may be repeated. None: all.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -50,7 +52,11 @@ def token(session: Session, email: Email, name: Name = "another", scope: Scopes 
 
     scopes = _scopes(scope)
     with _administration(session) as conn:
-        typer.echo(_new_token(conn, _user_id(rows.by_email(conn, email), email), name, scopes))
+        user = rows.by_email(conn, email)
+        user_id = _user_id(user, email)
+        if user and user["leaving_since"]:
+            raise Conflict(f"{email} is being removed.", hint="`momentarium users remove` finishes that.")
+        typer.echo(_new_token(conn, user_id, name, scopes))
 
 
 @command(users)
@@ -63,6 +69,32 @@ def revoke(session: Session, email: Email, name: OnlyName = None) -> None:
     if not revoked:
         raise NotFound(f"{email} has no such token.", hint="`momentarium users list` shows who has tokens.")
     say(f"Revoked {revoked} of the tokens of {email}.")
+
+
+@command(users)
+def remove(session: Session, email: Email, yes: Yes = False) -> None:
+    """Remove a user with all their photos and albums, for good.
+
+    Nothing of theirs is accepted from the first moment on. If it is interrupted, the same command goes on. The user of
+    this machine can be removed too: the next server that starts here gives them an empty library.
+    """
+    from momentarium_cli.backend import leaving
+    from momentarium_cli.backend.db import users as rows
+    from momentarium_cli.backend.wiring import open_database, open_storage
+
+    with open_database(session.settings) as opened:
+        with opened.database.administration() as conn:
+            user_id = _user_id(rows.by_email(conn, email), email)
+            photos, total = rows.holdings(conn, user_id)
+        what = f"{email} and {count(photos, 'photo')} ({size(total)})"
+        _ask(f"Delete {what} for good?", yes=yes)
+        for event in leaving.remove(opened.database, open_storage(session.settings), user_id):
+            match event:
+                case leaving.Deleted(objects):
+                    say(f"{count(objects, 'object')} deleted.")
+                case leaving.Waiting(seconds):
+                    say(f"Waiting for {duration(seconds)}: until then an upload that has begun may still arrive.")
+    say(f"Deleted {what}.")
 
 
 @command(users, "list")
@@ -80,6 +112,14 @@ def list_(session: Session, json: Json = False) -> None:
         numbers = (f"{user['photos']:,}", str(user["tokens"]))
         made.add_row(str(user["id"]), plain(user["email"]), *numbers, f"{user['created_at']:%Y-%m-%d}")
     console().print(made, markup=False)
+
+
+def _ask(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("Nobody is there to be asked.", hint="Add --yes.")
+    typer.confirm(question, abort=True, err=True)
 
 
 def _scopes(given: list[str] | None) -> list[str]:

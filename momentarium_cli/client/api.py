@@ -11,6 +11,7 @@ from momentarium_cli.errors import BadRequest
 from momentarium_cli.models import (
     Album,
     AlbumPage,
+    CompleteUpload,
     Gallery,
     GenerateUrls,
     JobAccepted,
@@ -42,11 +43,18 @@ class Api:
         answer = self.transport.call("GET", "/api/me", patience=HELLO_PATIENCE_SECONDS)
         return _parsed(Me, answer)
 
-    def generate_urls(self, files: Sequence[UploadFile], import_id: UUID) -> list[UploadSlot]:
-        """A slot for each file, in order."""
-        request = GenerateUrls(files=list(files), import_id=import_id)
+    def generate_urls(
+        self, files: Sequence[UploadFile], import_id: UUID, region: str | None = None
+    ) -> list[UploadSlot]:
+        """A slot for each file, in order; `region` is the nearest of a store that has several."""
+        request = GenerateUrls(files=list(files), import_id=import_id, region=region)
         answer = self.transport.call("POST", "/api/uploads/generate-urls", body=_dump(request))
         return _parsed(UploadSlots, answer).files
+
+    def complete_upload(self, storage_key: str) -> None:
+        """Make one of the parts that were sent. NotAsDescribed: some are missing, or are not as they were signed."""
+        request = CompleteUpload(storage_key=storage_key)
+        self.transport.call("POST", "/api/uploads/complete", body=_dump(request))
 
     def process(self, images: Sequence[ProcessImage], import_id: UUID, key: UUID) -> JobAccepted:
         """Have stored photos organized; the same again with the same key is the same job."""
@@ -86,6 +94,10 @@ class Api:
         """An album, and its photos in their order."""
         first = self._album_page(album_id, None)
         return self._reachable_album(first.album), self._photos(album_id, first)
+
+    def delete_image(self, image_id: int, *, for_good: bool) -> None:
+        """Into the bin, or for good."""
+        self.transport.call("DELETE", f"/api/images/{image_id}", params={"for_good": for_good})
 
     def _photos(self, album_id: int, page: AlbumPage) -> Iterator[Photo]:
         yield from map(self._reachable_photo, page.photos)

@@ -15,6 +15,7 @@ from momentarium_cli.client import batches, events, poll
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.nearest import Nearest
 from momentarium_cli.client.process import Processor
 from momentarium_cli.client.records import BatchState, File
 from momentarium_cli.client.send import Staging
@@ -77,7 +78,10 @@ class _Tally:
 
 
 class Import:
-    """Iterate over `events` to run it; the last event is the Summary, unless an error ends it."""
+    """Iterate over `events` to run it; the last event is the Summary, unless an error ends it.
+
+    Of a store that has several regions, `region` is the one to use; without it the nearest is found.
+    """
 
     def __init__(
         self,
@@ -88,11 +92,13 @@ class Import:
         *,
         options: Options,
         staging: Staging | None = None,
+        region: str | None = None,
         stop: StopEvent | None = None,
     ) -> None:
         self._api, self._me, self._journal = api, me, journal
         self._paths, self._options, self._staging = paths, options, staging
         self._stop = stop or StopEvent()
+        self._nearest = Nearest(api.transport, me.regions, region)
         self._tally = _Tally()
         self._started = time.monotonic()
         self._jobs: dict[str, JobStatus | None] = {}
@@ -183,6 +189,7 @@ class Import:
             staging=self._staging,
             stored=self._process,
             stop=self._stop,
+            region=lambda: self._nearest.region,
         )
         yield from uploader.events(loads)
 

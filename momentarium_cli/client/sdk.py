@@ -123,6 +123,10 @@ class Momentarium:
         """An album, and its photos in their order."""
         return self.api.album(album_id)
 
+    def delete(self, photo_id: int, *, for_good: bool = False) -> None:
+        """Put a photo into the bin, or delete it with its bytes. This machine's journal does not upload it again."""
+        self.api.delete_image(photo_id, for_good=for_good)
+
     def download(self, url: str) -> Iterator[bytes]:
         """The bytes of a photo's `original_url`, `preview_url` or `thumb_url`."""
         return self.api.transport.stream(url)
@@ -159,6 +163,7 @@ class OpenImport:
             self._paths,
             options=self._options,
             staging=self._momentarium.staging,
+            region=self._momentarium.settings.storage.region,
             stop=self._momentarium.stop,
         )
 

@@ -1,17 +1,18 @@
-"""Put one prepared photo into the store: its original, and its preview."""
+"""Put one prepared photo into the store: its original, whole or in parts, and its preview."""
 
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from threading import Event
 
 from momentarium_cli.client.transport import Transport
 from momentarium_cli.errors import AlreadyStored, Stopped
-from momentarium_cli.models import Adopt, SignedRequest, UploadSlot
+from momentarium_cli.models import Adopt, SignedPart, SignedRequest, UploadSlot
 from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 from momentarium_cli.photos.scan import FileStat
 
@@ -51,6 +52,19 @@ class Staging:
             (self.folder / name).unlink(missing_ok=True)
 
 
+def _nothing() -> None:
+    """Nobody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Slice:
+    """Bytes of a file, and the request that stores them."""
+
+    request: SignedRequest
+    start: int
+    size: int
+
+
 class Sender:
     """Thread-safe. `progress` is told bytes as they go, negative ones where they have to go again."""
 
@@ -62,38 +76,58 @@ class Sender:
         self._staging = staging
         self._stop = stop
 
-    def send(self, path: Path, prepared: Prepared, slot: UploadSlot) -> None:
-        """Store what the slot asks for. ChangedWhileRead: the file is no longer what was hashed."""
+    def send(
+        self, path: Path, prepared: Prepared, slot: UploadSlot, part_stored: Callable[[], None] = _nothing
+    ) -> None:
+        """Store what the slot asks for, telling each part. ChangedWhileRead: the file is no longer what was hashed."""
         if slot.preview is not None and prepared.preview is not None:
             self._put(slot.preview, prepared.preview)
         if slot.original is not None:
             self._original(path, prepared, slot.original)
+        elif slot.parts is not None:
+            self._slices(path, prepared, [_slice(prepared, part) for part in slot.parts], part_stored)
         else:
             self._progress(prepared.size)
 
     def _original(self, path: Path, prepared: Prepared, request: SignedRequest) -> None:
-        if self._reflink(path, prepared, request):
-            return
-        sent = 0
+        if not self._reflink(path, prepared, request):
+            self._slices(path, prepared, [_Slice(request, 0, prepared.size)])
 
-        def body(file: FileIO) -> Iterator[bytes]:
-            nonlocal sent
-            while chunk := file.read(_CHUNK_BYTES):
-                if self._stop.is_set() and prepared.size - sent > _FINISH_BYTES:
-                    raise Stopped("Stopped while a large file was being sent.")
+    def _slices(
+        self, path: Path, prepared: Prepared, slices: Sequence[_Slice], stored: Callable[[], None] = _nothing
+    ) -> None:
+        """Send these; what else there is of the file is in the store already."""
+        left = prepared.size
+
+        def pass_on(size: int) -> None:
+            nonlocal left
+            left -= size
+            self._progress(size)
+
+        def body(file: FileIO, end: int) -> Iterator[bytes]:
+            while chunk := file.read(min(_CHUNK_BYTES, left - end)):
+                self._check_stop(left)
                 yield chunk
-                sent += len(chunk)
-                self._progress(len(chunk))
+                pass_on(len(chunk))
             _check_unchanged(path, file, prepared)
 
         try:
+            pass_on(prepared.size - sum(slice_.size for slice_ in slices))
             with path.open("rb", buffering=0) as file:
-                _check_unchanged(path, file, prepared)
-                self._put(request, body(file))
+                for slice_ in slices:
+                    _check_unchanged(path, file, prepared)
+                    file.seek(slice_.start)
+                    end = left - slice_.size
+                    self._put(slice_.request, body(file, end))
+                    pass_on(left - end)  # a store that has it already did not read to the end
+                    stored()
         except BaseException:
-            self._progress(-sent)
+            self._progress(left - prepared.size)
             raise
-        self._progress(prepared.size - sent)
+
+    def _check_stop(self, left: int) -> None:
+        if self._stop.is_set() and left > _FINISH_BYTES:
+            raise Stopped("Stopped while a large file was being sent.")
 
     def _put(self, request: SignedRequest, body: bytes | Iterator[bytes]) -> None:
         # An answer that was lost makes the next try "already stored": what is there has the signed checksum.
@@ -116,6 +150,12 @@ class Sender:
             self._staging.clear(staged)
         self._progress(prepared.size)
         return True
+
+
+def _slice(prepared: Prepared, part: SignedPart) -> _Slice:
+    assert prepared.parts is not None  # noqa: S101 -- it was asked to be signed in these parts
+    start = (part.number - 1) * prepared.parts.part_bytes
+    return _Slice(part.request, start, min(prepared.parts.part_bytes, prepared.size - start))
 
 
 def _reflink(source: Path, target: Path) -> None:

@@ -8,13 +8,14 @@ import json
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Lock
 from typing import Any, Protocol
 
 import httpx
 
 from momentarium_cli import __version__
+from momentarium_cli.client.store_errors import MAX_BYTES, is_lasting, store_error
 from momentarium_cli.errors import (
     BadRequest,
     MomentariumError,
@@ -30,6 +31,9 @@ READ_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
 MAX_CONNECTIONS = 32
+
+_CHECK_SERVER = "Check that it runs and that server.url is right."
+_CHECK_STORE = "It is the store: check that it runs and can be reached from here."
 
 
 class Server(Protocol):
@@ -111,7 +115,7 @@ class Transport:
             try:
                 return self._once(method, path, body, params, headers)
             except Temporary as error:
-                if delay is None or error.status == 507:
+                if delay is None or error.status == 507 or is_lasting(error):
                     raise
                 self._pause(max(delay, min(error.retry_after or 0, MAX_DELAY_SECONDS)))
                 if isinstance(error, ServerUnreachable):
@@ -121,20 +125,29 @@ class Transport:
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> int:
         """One request to the store, as signed. Returns the status if it is good; raises our error for it if not."""
         url = self.absolute(url)
-        with _translated(url):
-            response = self._client(url).request(method, url, headers=dict(headers), content=body)
-        if not response.is_success:
-            raise _error(response)
-        return response.status_code
+        with (
+            self._to_store(url),
+            self._client(url).stream(method, url, headers=dict(headers), content=body) as response,
+        ):
+            _check_stored(response)
+            return response.status_code
 
     def stream(self, url: str) -> Iterator[bytes]:
         """The bytes at a signed address."""
         url = self.absolute(url)
-        with _translated(url), self._client(url).stream("GET", url) as response:
+        with self._to_store(url), self._client(url).stream("GET", url) as response:
             if not response.is_success:
-                response.read()
-                raise _error(response)
+                _check_stored(response)
             yield from response.iter_raw(1 << 18)
+
+    def seconds_to(self, url: str, timeout: float) -> float:
+        """How long an address takes to answer anything; ServerUnreachable after `timeout` seconds."""
+        with self._to_store(url):
+            return self._client(url).head(url, timeout=timeout).elapsed.total_seconds()
+
+    def _to_store(self, url: str) -> AbstractContextManager[None]:
+        own = url.startswith(self.server.url.rstrip("/") + "/")
+        return _translated(url, *([] if own else [_CHECK_STORE]))
 
     def _once(
         self,
@@ -159,7 +172,7 @@ class Transport:
             )
         if response.is_success:
             return Answer(response)
-        raise _error(response)
+        raise _error(response, response.content)
 
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
@@ -176,7 +189,7 @@ def _delays(patience: float) -> Iterator[float | None]:
 
 
 @contextmanager
-def _translated(url: str) -> Iterator[None]:
+def _translated(url: str, hint: str = _CHECK_SERVER) -> Iterator[None]:
     where = url.partition("?")[0]
     try:
         yield
@@ -184,8 +197,7 @@ def _translated(url: str) -> Iterator[None]:
         raise ServerUnreachable(f"{_origin(where)} did not answer in time.", hint="Try again later.") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise BadRequest(f"{where!r} is not an address.", hint="Check server.url.") from error
-    except httpx.TransportError as error:
-        hint = "Check that it runs and that server.url is right."
+    except httpx.RequestError as error:
         raise ServerUnreachable(f"{_origin(where)} cannot be reached: {error}.", hint=hint) from error
 
 
@@ -217,10 +229,22 @@ def _is_loopback(url: str) -> bool:
     return httpx.URL(url).host in ("127.0.0.1", "::1", "localhost")
 
 
-def _error(response: httpx.Response) -> MomentariumError:
+def _check_stored(response: httpx.Response) -> None:
+    """Read an answer of the store, of which no more matters than how it begins; raise the error that it is."""
+    body = b""
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            break
+    if not response.is_success:
+        origin = _origin(str(response.url))
+        raise store_error(origin, response.status_code, body, _retry_after(response)) or _error(response, body)
+
+
+def _error(response: httpx.Response, body: bytes) -> MomentariumError:
     """The error that the server raised, as it was raised there."""
     try:
-        problem = response.json()
+        problem = json.loads(body)
         detail, code = str(problem["detail"]), str(problem["code"])
     except (ValueError, KeyError, TypeError):
         return _for_status(response)

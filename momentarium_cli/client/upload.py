@@ -4,14 +4,13 @@ Children hash files and make previews, this thread asks for signed URLs in slice
 So every file's bytes are read once for checksum and preview, and once more to be sent.
 """
 
+import itertools
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as StopEvent
@@ -23,16 +22,18 @@ from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import File
+from momentarium_cli.client.retries import TRIES, Attempts, Retries
 from momentarium_cli.client.send import Sender, Staging
+from momentarium_cli.client.store_errors import is_lasting
 from momentarium_cli.errors import (
-    Forbidden,
     InsufficientStorage,
     MomentariumError,
-    NotFound,
     ServerUnreachable,
     StorageUnavailable,
+    Throttled,
 )
-from momentarium_cli.models import MAX_FILE_BYTES, PreviewFile, UploadFile, UploadSlot, UploadStatus
+from momentarium_cli.models import MAX_PARTS, PreviewFile, UploadFile, UploadSlot, UploadStatus
+from momentarium_cli.photos.checksum import WHOLE_UP_TO_1_GIB, Cut
 from momentarium_cli.photos.decode import DecodeFailed, Decoder
 from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 
@@ -42,21 +43,26 @@ SENDERS = 8
 _SLICE = 2 * SENDERS  # files a request for URLs at most: few enough to be sent before they expire
 _SIGN_FROM = 12  # and at least, while more are being prepared: a request costs more than a URL
 _AHEAD = 96  # prepared photos that wait with their previews in memory
-_TRIES = 5
-_FIRST_DELAY_SECONDS = 0.2
 _LOOK_SECONDS = 0.1
-_SIGN_AGAIN = (Forbidden, NotFound, ServerUnreachable, StorageUnavailable)  # expired, or the server has moved
 
 
 @dataclass(slots=True, eq=False)
 class _Work:
-    """A file on its way, and how often it was tried."""
+    """A file on its way, and how it fared so far."""
 
     file: File
     batch: "_Progress"
     prepared: Prepared | None = None
-    tries: int = 0
-    not_before: float = 0.0  # of time.monotonic(): a failed try is not repeated at once
+    attempts: Attempts = field(default_factory=Attempts)
+    least_missing: int = MAX_PARTS  # of a file that goes up in parts: how many of them were still to be sent
+    signed_at: float = 0.0  # of time.monotonic()
+    not_before: float = 0.0  # likewise: a failed try is not repeated at once
+
+    def got_on(self, missing: int) -> None:
+        """A part was stored. What failed before it is forgotten, unless there were as few missing once before."""
+        if missing < self.least_missing:
+            self.least_missing = missing
+            self.attempts = Attempts()
 
 
 @dataclass(slots=True)
@@ -76,7 +82,8 @@ class Load:
 
 
 class Uploader:
-    """Uploads batches; `stored` is called with each batch's id once all of its files are settled."""
+    """Uploads batches; `stored` is called with each batch's id once all of its files are settled, and `region` for the
+    nearest region of the store when the first are signed; `cut` says which files go up in parts."""
 
     def __init__(
         self,
@@ -88,11 +95,15 @@ class Uploader:
         staging: Staging | None,
         stored: Callable[[UUID], Iterator[Event]],
         stop: StopEvent,
+        region: Callable[[], str | None] = lambda: None,
+        cut: Cut = WHOLE_UP_TO_1_GIB,
     ) -> None:
+        self._region, self._cut = region, cut
         self._api, self._journal, self._decoder = api, journal, decoder
         self._import_id, self._staging, self._stored, self._stop = import_id, staging, stored, stop
         self._sent_bytes: SimpleQueue[int] = SimpleQueue()
         self._sender = Sender(api.transport, self._sent_bytes.put, staging, stop)
+        self._retries = Retries()
         self._preparing: dict[Future[Prepared], _Work] = {}
         self._ready: deque[_Work] = deque()
         self._sending: dict[Future[None], _Work] = {}
@@ -129,7 +140,7 @@ class Uploader:
         return False
 
     def _prepare(self, work: _Work) -> None:
-        self._preparing[self._decoder.prepare(work.file.path)] = work
+        self._preparing[self._decoder.prepare(work.file.path, self._cut)] = work
 
     # --- signing -----------------------------------------------------------------------------------------------
 
@@ -139,19 +150,29 @@ class Uploader:
         if not (self._ready and hungry and enough) or self._stop.is_set():
             return
         now = time.monotonic()
-        slice_ = [work for work in islice(self._ready, _SLICE) if work.not_before <= now]
+        slice_ = list(itertools.islice((work for work in self._ready if work.not_before <= now), _SLICE))
         if not slice_:
             return
         self._ready = deque(work for work in self._ready if work not in slice_)
-        slots = self._api.generate_urls([self._described(work) for work in slice_], self._import_id)
+        described = [self._described(work) for work in slice_]
+        try:
+            slots = self._api.generate_urls(described, self._import_id, self._region())
+        except (StorageUnavailable, Throttled) as error:  # the server looks for what is stored already
+            if is_lasting(error):
+                raise
+            for work in slice_:
+                yield from self._again(work, error)
+            return
         for work, slot in zip(slice_, slots, strict=True):
             if slot.status is UploadStatus.DUPLICATE:
                 yield from self._duplicate(work, image_id=slot.image_id)
             else:
+                work.signed_at = time.monotonic()
                 self._sending[threads.submit(self._send, work, slot)] = work
 
     def _described(self, work: _Work) -> UploadFile:
         prepared = _of(work)
+        reflinked = self._staging is not None and self._staging.takes(work.file.path, prepared.stat.dev)
         preview = None
         if prepared.preview and prepared.preview_sha256:
             preview = PreviewFile(size_bytes=len(prepared.preview), sha256=prepared.preview_sha256)
@@ -161,13 +182,21 @@ class Uploader:
             size_bytes=prepared.size,
             sha256=prepared.sha256,
             preview=preview,
-            reflinked=self._staging is not None and self._staging.takes(work.file.path, prepared.stat.dev),
+            parts=None if reflinked else prepared.parts,
+            reflinked=reflinked,
         )
 
     def _send(self, work: _Work, slot: UploadSlot) -> None:
         assert work.prepared is not None  # noqa: S101 -- only prepared work gets a slot
-        work.tries += 1
-        self._sender.send(work.file.path, work.prepared, slot)
+        missing = itertools.count(len(slot.parts or ()) - 1, -1)
+
+        def part_stored() -> None:
+            work.got_on(next(missing))
+            self._retries.stored()
+
+        self._sender.send(work.file.path, work.prepared, slot, part_stored)
+        if slot.parts is not None:
+            self._api.complete_upload(slot.storage_key)
         work.file = _with_key(work.file, slot.storage_key)
 
     # --- settling ----------------------------------------------------------------------------------------------
@@ -195,10 +224,7 @@ class Uploader:
         except (OSError, ValueError, DecodeFailed) as error:
             yield from self._failed(work, getattr(error, "strerror", None) or str(error))
         else:
-            if work.prepared.size > MAX_FILE_BYTES:
-                yield from self._failed(work, f"it is larger than {MAX_FILE_BYTES >> 30} GiB, which cannot be sent yet")
-            else:
-                yield from self._queue(work, work.prepared)
+            yield from self._queue(work, work.prepared)
 
     def _queue(self, work: _Work, prepared: Prepared) -> Iterator[Event]:
         twin = self._journal.twin(prepared.sha256, work.file.id)
@@ -217,11 +243,9 @@ class Uploader:
             yield from self._changed(work, str(error))
         except InsufficientStorage:
             raise
-        except _SIGN_AGAIN as error:
+        except MomentariumError as error:
             if isinstance(error, ServerUnreachable):
                 self._api.transport.server.revive()
-            yield from self._again(work, error)
-        except MomentariumError as error:
             yield from self._again(work, error)
         except OSError as error:
             yield from self._failed(work, error.strerror or str(error))
@@ -229,6 +253,7 @@ class Uploader:
             yield from self._was_stored(work)
 
     def _was_stored(self, work: _Work) -> Iterator[Event]:
+        self._retries.stored()
         file, prepared = work.file, work.prepared
         assert prepared is not None and file.storage_key is not None  # noqa: S101 -- it was sent
         shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
@@ -241,22 +266,22 @@ class Uploader:
         yield from self._settled(work)
 
     def _again(self, work: _Work, error: MomentariumError) -> Iterator[Event]:
-        log.info("%s, try %d: %s", work.file.path, work.tries, error)
-        if error.error_code == "expired":  # it waited too long for its turn, which says nothing against it
-            work.tries -= 1
+        """It is signed anew and sent again, for as long as there is hope."""
+        log.info("%s: %s", work.file.path, error)
         if self._stop.is_set():
             return  # it is pending, for the next run
-        if work.tries < _TRIES:
-            work.not_before = time.monotonic() + random.uniform(0, _FIRST_DELAY_SECONDS * 2**work.tries)  # noqa: S311 -- jitter
-            self._ready.append(work)
+        delay = self._retries.delay(work.attempts, error, signed_at=work.signed_at)
+        if delay is None:
+            yield from self._failed(work, str(error))
         else:
-            yield from self._failed(work, error.message)
+            work.not_before = time.monotonic() + delay
+            self._ready.append(work)
 
     def _changed(self, work: _Work, reason: str) -> Iterator[Event]:
         """A file that changes is read anew a few times; what goes on changing is for the next run."""
-        work.tries += 1
+        work.attempts.tries += 1
         waiting = self._twins.pop(work.prepared.sha256, []) if work.prepared else []
-        if work.tries < _TRIES:
+        if work.attempts.tries < TRIES:
             work.prepared = None
             self._prepare(work)
         else:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from momentarium_cli.photos import futures, limits, tasks
+from momentarium_cli.photos.checksum import WHOLE_UP_TO_1_GIB, Cut
 from momentarium_cli.photos.limits import Limits
 
 if TYPE_CHECKING:
@@ -82,11 +83,11 @@ class Decoder:
         """Runs an importable function in a child. The future fails with DecodeFailed, or with what it raised."""
         return self._submit(partial(function, *args, **kwargs), 0)
 
-    def prepare(self, path: Path) -> "Future[Prepared]":
-        """Checksum and preview; a photo that breaks its decoder is hashed without being decoded."""
+    def prepare(self, path: Path, cut: Cut = WHOLE_UP_TO_1_GIB) -> "Future[Prepared]":
+        """Checksums and preview; a photo that breaks its decoder is hashed without being decoded."""
         size = _size(path)
-        first = self._submit(partial(tasks.prepare, path), size)
-        return self._recovering(first, lambda reason: self._submit(partial(tasks.hash_only, path, reason), size))
+        first = self._submit(partial(tasks.prepare, path, cut), size)
+        return self._recovering(first, lambda reason: self._submit(partial(tasks.hash_only, path, cut, reason), size))
 
     def describe(self, files: Sequence[tuple[Path, int]]) -> "Future[list[Described | Exception]]":
         """Metadata of files given with their mtime in nanoseconds, in their order.

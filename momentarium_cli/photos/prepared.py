@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from momentarium_cli.models import FileParts
 from momentarium_cli.photos.scan import FileStat
 
 
@@ -11,7 +12,10 @@ class ChangedWhileRead(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A photo ready to be uploaded; without a preview, `decode_error` says why (one line, without a subject)."""
+    """A photo ready to be uploaded; without a preview, `decode_error` says why (one line, without a subject).
+
+    `parts` is how it is cut, where it is too large to go up as a whole.
+    """
 
     sha256: str
     size: int
@@ -22,3 +26,4 @@ class Prepared:
     width: int | None = None
     height: int | None = None
     decode_error: str | None = None
+    parts: FileParts | None = None

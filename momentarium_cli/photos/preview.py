@@ -4,16 +4,17 @@ Runs in limited child processes (see `decode`): every function takes and returns
 """
 
 import os
-from dataclasses import dataclass
-from io import BytesIO
+from dataclasses import dataclass, replace
+from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image
 
+from momentarium_cli.models import MAX_FILE_BYTES, FileParts
 from momentarium_cli.photos import formats, pixels
 from momentarium_cli.photos.checks import PREVIEW_SIDE, BadPreview, PreviewFacts, check_cost, check_preview, inspect
-from momentarium_cli.photos.checksum import sha256_bytes, sha256_open
+from momentarium_cli.photos.checksum import WHOLE_UP_TO_1_GIB, Cut, sha256_bytes, sha256_in_parts, sha256_open
 from momentarium_cli.photos.derived import Derived, derive, encode
 from momentarium_cli.photos.formats import Format, UnsupportedPhoto
 from momentarium_cli.photos.pixels import CannotDecode
@@ -42,17 +43,19 @@ class Preview:
     height: int | None
 
 
-def prepare(path: AnyPath, *, decode: bool = True, reason: str | None = None) -> Prepared:
-    """Checksum and preview of the photo at `path`.
+def prepare(path: AnyPath, cut: Cut = WHOLE_UP_TO_1_GIB, *, decode: bool = True, reason: str | None = None) -> Prepared:
+    """Checksums and preview of the photo at `path`.
 
     Without `decode` there is no preview and `reason` stands for the error. What cannot be decoded is no
-    failure. Raises ChangedWhileRead, UnsupportedPhoto (the bytes are of no format we know) and OSError.
+    failure. Raises ChangedWhileRead, UnsupportedPhoto (the bytes are of no format we know, or too many) and OSError.
     """
     suffix = os.path.splitext(os.fsdecode(path))[1]  # noqa: PTH122 - the path may be bytes
     with Path(os.fsdecode(path)).open("rb") as file:
         before = FileStat.of(os.fstat(file.fileno()))
+        _check_size(before.size)
+        part_bytes = cut.part_bytes_of(before.size)
         data = file.read(before.size + 1) if before.size <= IN_MEMORY_BYTES else None
-        sha256 = sha256_open(file) if data is None else sha256_bytes(data)
+        sha256, parts = _checksums(file, data, part_bytes)
         format_ = _format(data if data is not None else _head(file), suffix)
         preview: Preview | None = None
         error = reason
@@ -61,7 +64,8 @@ def prepare(path: AnyPath, *, decode: bool = True, reason: str | None = None) ->
         after = FileStat.of(os.fstat(file.fileno()))
     if (after.size, after.mtime_ns) != (before.size, before.mtime_ns) or len(data or b"") > before.size:
         raise ChangedWhileRead("the file changed while it was read")
-    return _prepared(sha256, before, format_, preview, error)
+    prepared = _prepared(sha256, before, format_, preview, error)
+    return replace(prepared, parts=FileParts(part_bytes=part_bytes, sha256s=parts)) if part_bytes else prepared
 
 
 def remake(source: AnyPath | BinaryIO, *, content_type: str) -> Preview:
@@ -107,6 +111,18 @@ def _shown(source: bytes | BinaryIO, format_: Format) -> tuple[Image.Image, tupl
     width, height = opened.size
     shown = pixels.show(opened, PREVIEW_SIDE)
     return shown.image, (height, width) if shown.turned else (width, height)
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_FILE_BYTES:
+        raise UnsupportedPhoto(f"it is larger than {MAX_FILE_BYTES >> 40} TiB, which no store keeps")
+
+
+def _checksums(file: BufferedReader, data: bytes | None, part_bytes: int | None) -> tuple[str, list[str]]:
+    """Of the whole, and of the parts if there are any; of the file, or of its bytes where they are in memory."""
+    if part_bytes is not None:
+        return sha256_in_parts(file if data is None else BytesIO(data), part_bytes)
+    return sha256_open(file) if data is None else sha256_bytes(data), []
 
 
 def _format(header: bytes, suffix: str) -> Format:

@@ -4,21 +4,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from momentarium_cli.photos.checksum import Cut
     from momentarium_cli.photos.metadata import Described
     from momentarium_cli.photos.preview import Derived, Prepared, Preview
 
 
-def prepare(path: Path) -> "Prepared":
+def prepare(path: Path, cut: "Cut") -> "Prepared":
     from momentarium_cli.photos import preview
 
-    return preview.prepare(path)
+    return preview.prepare(path, cut)
 
 
-def hash_only(path: Path, reason: str) -> "Prepared":
+def hash_only(path: Path, cut: "Cut", reason: str) -> "Prepared":
     """The checksum of a photo whose decoding failed for this reason."""
     from momentarium_cli.photos import preview
 
-    return preview.prepare(path, decode=False, reason=reason)
+    return preview.prepare(path, cut, decode=False, reason=reason)
 
 
 def describe(files: list[tuple[Path, int]]) -> "list[Described | Exception]":

@@ -15,6 +15,8 @@ from momentarium_cli.backend.db import users
 from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.galleries import Galleries
+from momentarium_cli.backend.housekeeping import Housekeeping
+from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.signing import Signer
@@ -32,6 +34,8 @@ class Bench:
     jobs: Jobs
     uploads: Uploads
     galleries: Galleries
+    housekeeping: Housekeeping
+    images: Images
     _numbers: Any = field(default_factory=itertools.count)
 
     @classmethod
@@ -39,7 +43,16 @@ class Bench:
         signer = Signer("a secret")
         storage = LocalStorage(folder, "http://127.0.0.1:1", signer)
         jobs = Jobs(database, storage, PostgresQueue(database.conninfo))
-        return cls(database, storage, jobs, Uploads(database, storage), Galleries(database, storage, signer))
+        housekeeping = Housekeeping(database, storage)
+        return cls(
+            database,
+            storage,
+            jobs,
+            Uploads(database, storage),
+            Galleries(database, storage, signer),
+            housekeeping,
+            Images(database, housekeeping),
+        )
 
     def user(self, email: str | None = None) -> int:
         with self.database.administration() as conn:

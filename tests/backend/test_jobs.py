@@ -96,7 +96,7 @@ class TestAccepting:
 
     def test_what_is_being_deleted_has_to_be_uploaded_again(self, bench: Bench, user: int) -> None:
         key = bench.photo(user)
-        bench.run("update uploads set state = 'deleting'")
+        bench.run("update uploads set state = 'deleting', deleting_since = now()")
         with pytest.raises(NotAsDescribed, match="deleted"):
             bench.accept(user, key)
         assert bench.run("select 1 from images") == []

@@ -48,7 +48,7 @@ def user(bench: Bench) -> int:
 def make_worker(bench: Bench, decoder: Decoder) -> Worker:
     queue = PostgresQueue(bench.database.conninfo)
     previews = Previews(bench.database, bench.storage, decoder, Arrivals())
-    return Worker(bench.jobs, queue, previews, Albums(bench.database, bench.jobs, LocalOrganizer()))
+    return Worker(bench.jobs, queue, previews, Albums(bench.database, bench.jobs, LocalOrganizer()), bench.housekeeping)
 
 
 def picture(seed: int, size: tuple[int, int] = (64, 48), **options: object) -> bytes:
@@ -147,7 +147,7 @@ def test_a_preview_that_is_missing_wrong_or_a_lie_is_remade_from_the_original(
 ) -> None:
     key = upload(bench, user, picture(2, (2000, 1500)), small, kept)
     if kept == b"":
-        bench.storage.delete(preview_key(user, sha256_bytes(small or b"")))
+        bench.storage.delete([preview_key(user, sha256_bytes(small or b""))])
     assert run(bench, worker, bench.accept(user, key))["status"] == "completed"
     row = image(bench, key)
     assert row["decode_error"] is None
@@ -189,7 +189,7 @@ def test_what_cannot_be_decoded_says_why_and_keeps_nobody_else_waiting(
 def test_an_original_that_vanished_keeps_nobody_else_waiting(bench: Bench, worker: Worker, user: int) -> None:
     gone, good = upload(bench, user, picture(5)), upload(bench, user, picture(6), preview(6))
     job = bench.accept(user, gone, good)
-    bench.storage.delete(gone)
+    bench.storage.delete([gone])
     assert run(bench, worker, job)["status"] == "completed"
     assert "not in the store" in str(image(bench, gone)["decode_error"])
 

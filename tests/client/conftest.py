@@ -1,5 +1,6 @@
 """A backend with a user, and what a client of it needs."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,3 +73,10 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
 def decoder() -> Iterator[Decoder]:
     with Decoder(2) as pool:
         yield pool
+
+
+@pytest.fixture
+def unused_url() -> str:
+    """Where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -52,6 +52,12 @@ def problem(error: MomentariumError, **headers: str) -> Reply:
     return as_json({**body, "errors": [dict(item) for item in error.details]}, error.status, **headers)
 
 
+def s3_error(status: int, code: str, message: str = "What happened.", **headers: str) -> Reply:
+    """An error as an S3 store answers it."""
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return Reply(status, body.encode(), {"Content-Type": "application/xml", **headers})
+
+
 def in_turn(*replies: Reply | Exception) -> Answer:
     """These answers one after another, the last one for ever."""
     left = list(replies)
@@ -83,9 +89,9 @@ def loopback(answer: Answer, port: int = 0) -> Iterator[Loopback]:
             for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply.body)
+            self.wfile.write(b"" if self.command == "HEAD" else reply.body)
 
-        do_GET = do_PUT = do_POST = _answer  # noqa: N815 -- the names that http.server looks for
+        do_GET = do_HEAD = do_PUT = do_POST = _answer  # noqa: N815 -- the names that http.server looks for
 
         def log_message(self, *_: object) -> None:
             """Tests are quiet."""

@@ -1,10 +1,10 @@
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Timer
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -12,7 +12,7 @@ from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Options
 from momentarium_cli.errors import InsufficientStorage, LockHeld, NothingUsable, Stopped
-from momentarium_cli.models import JobState
+from momentarium_cli.models import JobState, UploadFile, UploadSlot
 from tests.client.conftest import Library
 from tests.client.photos import MAY, dated, event
 
@@ -230,7 +230,27 @@ def test_each_library_has_a_journal_of_its_own(library: Library, folder: Path, m
     assert counts(summary(told)) == {"duplicates": 2}
 
 
+def test_a_store_of_several_regions_is_asked_for_the_nearest(
+    library: Library, folder: Path, unused_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event(folder, 2)
+    asked: list[str | None] = []
+    with library.open() as momentarium:
+        me = momentarium.me().model_copy(update={"regions": {"away": unused_url, "here": library.server.url}})
+        real = momentarium.api.generate_urls
+
+        def generate_urls(files: Sequence[UploadFile], import_id: UUID, region: str | None) -> list[UploadSlot]:
+            asked.append(region)
+            return real(files, import_id)
+
+        monkeypatch.setattr(momentarium, "me", lambda: me)
+        monkeypatch.setattr(momentarium.api, "generate_urls", generate_urls)
+        told = list(momentarium.events([folder], options=QUICK))
+    assert counts(summary(told)) == {"uploaded": 2}
+    assert set(asked) == {"here"}
+
+
 @pytest.fixture(autouse=True)
 def quick_tries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("momentarium_cli.client.upload._FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr("momentarium_cli.client.retries._FIRST_DELAY_SECONDS", 0.01)
     yield

@@ -1,6 +1,8 @@
+import itertools
 import socket
+import struct
 import time
-from threading import Event, Timer
+from threading import Event, Thread, Timer
 from typing import Any
 
 import pytest
@@ -107,12 +109,6 @@ def test_nobody_there_is_told_with_the_address(unused_url: str) -> None:
     with pytest.raises(ServerUnreachable, match=f"{unused_url} cannot be reached.*Check that it runs"):
         transport.call("GET", "/api/me", patience=0.2)
     transport.close()
-
-
-@pytest.fixture
-def unused_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def test_a_server_that_moved_is_looked_for(talk: Any, unused_url: str) -> None:
@@ -247,6 +243,24 @@ def test_a_body_is_sent_with_exactly_the_signed_headers(talk: Any) -> None:
     assert request.body == b"abcd"
     assert "Authorization" not in request.headers, "the token is for the API alone"
     assert "Transfer-Encoding" not in request.headers
+
+
+def test_a_connection_that_is_cut_in_the_middle_of_a_body_is_told(talk: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        Thread(target=_cut, args=(listener, 100_000), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        chunks = itertools.repeat(bytes(1 << 16), 400)
+        with pytest.raises(ServerUnreachable, match=f"{url} cannot be reached"):
+            talk(OK).transport.send("PUT", f"{url}/bucket/key", {"Content-Length": str(400 << 16)}, chunks)
+
+
+def _cut(listener: socket.socket, after: int) -> None:
+    """Take one connection, and reset it after so many bytes."""
+    connection, _ = listener.accept()
+    with connection:
+        while after > 0:
+            after -= len(connection.recv(1 << 14))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def test_the_query_of_a_signed_address_is_not_told(unused_url: str) -> None:

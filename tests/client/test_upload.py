@@ -10,9 +10,8 @@ from uuid import UUID
 import pytest
 from uuid6 import uuid7
 
-from momentarium_cli.client import events
+from momentarium_cli.client import events, retries
 from momentarium_cli.client import send as sending
-from momentarium_cli.client import upload as module
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
@@ -20,11 +19,12 @@ from momentarium_cli.client.records import File
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.upload import Load, Uploader
 from momentarium_cli.errors import Forbidden, InsufficientStorage, ServerUnreachable, StorageUnavailable
-from momentarium_cli.models import UploadStatus
+from momentarium_cli.models import SignedRequest, UploadSlot, UploadStatus
 from momentarium_cli.photos.checksum import sha256_bytes
 from momentarium_cli.photos.decode import Decoder
 from tests.client.conftest import Library
 from tests.client.photos import dated, event
+from tests.faults import SLOW_DOWN, Faults, faulty
 
 IMPORT = UUID(str(uuid7()))
 
@@ -37,13 +37,14 @@ class Run:
         self.stop = StopEvent()
         self.settled: list[UUID] = []
 
-    def begin(self, batches: int = 1) -> Iterator[Event]:
+    def begin(self, batches: int = 1, region: str | None = None) -> Iterator[Event]:
         list(Survey([self.folder], self.journal, self.decoder, StopEvent()).events())
         waiting = self.journal.waiting()
         loads = [self._load(waiting[index::batches]) for index in range(batches)]
         uploader = Uploader(
-            self.api, self.journal, self.decoder, import_id=IMPORT, staging=None, stored=self._stored, stop=self.stop
-        )
+            self.api, self.journal, self.decoder, import_id=IMPORT, staging=None, stored=self._stored, stop=self.stop,
+            region=lambda: region,
+        )  # fmt: skip
         return uploader.events(loads)
 
     def told(self, *kinds: type[Event], batches: int = 1) -> list[Any]:
@@ -163,6 +164,93 @@ def test_a_store_that_is_away_for_a_moment_costs_no_photo(run: Run, monkeypatch:
     assert len(run.told(events.Uploaded)) == 4
 
 
+@pytest.fixture
+def door(run: Run, library: Library, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
+    """The way to the store, which may be spoilt; that to the server stays good."""
+    real = run.api.generate_urls
+
+    def through(request: SignedRequest | None) -> SignedRequest | None:
+        return request and request.model_copy(update={"url": opened.url + request.url})
+
+    def generate_urls(*arguments: Any) -> list[UploadSlot]:
+        return [
+            slot.model_copy(update={"original": through(slot.original), "preview": through(slot.preview)})
+            for slot in real(*arguments)
+        ]
+
+    monkeypatch.setattr(run.api, "generate_urls", generate_urls)
+    with faulty(library.server.url) as opened:
+        yield opened
+
+
+def test_a_store_that_asks_to_go_slower_for_long_costs_no_photo(
+    run: Run, library: Library, door: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "_MAX_DELAY_SECONDS", 0.2)
+    photos = event(run.folder, 6)
+    door.answer(503, SLOW_DOWN, times=48)  # every file is refused more often than it has tries
+    told = run.told()
+    assert paths([each for each in told if isinstance(each, events.Uploaded)]) == [photo.name for photo in photos]
+    assert len(library.originals()) == 6
+    assert sum(each.bytes for each in told if isinstance(each, events.Sent)) == sum(p.stat().st_size for p in photos)
+
+
+def test_a_store_that_stays_away_fails_the_files_and_the_next_run_takes_them_up(
+    run: Run, library: Library, door: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = event(run.folder, 20)
+    door.answer(503, SLOW_DOWN, times=10_000)
+    with monkeypatch.context() as quick:
+        quick.setattr(retries, "PATIENCE_SECONDS", 1)
+        quick.setattr(retries, "_FIRST_DELAY_SECONDS", 0.05)
+        failed = run.told(events.Failed)
+    assert paths(failed) == [photo.name for photo in photos]
+    assert {each.error for each in failed} == {
+        f"{door.url} asks to go slower (SlowDown: Please reduce your request rate)."
+    }
+    assert len(run.settled) == 1
+    door.clear()
+    assert len(run.told(events.Uploaded)) == len(library.originals()) == 20
+
+
+def test_a_server_that_cannot_reach_the_store_is_asked_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    event(run.folder, 3)
+    real, away = run.api.generate_urls, [StorageUnavailable("The store is away.") for _ in range(6)]
+
+    def generate_urls(*arguments: Any) -> list[UploadSlot]:
+        if away:
+            raise away.pop()
+        return real(*arguments)
+
+    monkeypatch.setattr(run.api, "generate_urls", generate_urls)
+    monkeypatch.setattr(retries, "_FIRST_DELAY_SECONDS", 0.01)
+    assert len(run.told(events.Uploaded)) == 3
+
+
+def test_a_store_that_someone_has_to_mend_ends_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    event(run.folder, 3)
+
+    def generate_urls(*_: Any) -> list[UploadSlot]:
+        raise StorageUnavailable("There is no bucket photos.", code="no_bucket")
+
+    monkeypatch.setattr(run.api, "generate_urls", generate_urls)
+    with pytest.raises(StorageUnavailable, match="no bucket"):
+        run.told()
+
+
+def test_the_nearest_region_is_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    event(run.folder, 3)
+    real, asked = run.api.generate_urls, []
+
+    def generate_urls(files: Any, import_id: UUID, region: str | None) -> list[UploadSlot]:
+        asked.append(region)
+        return real(files, import_id)
+
+    monkeypatch.setattr(run.api, "generate_urls", generate_urls)
+    assert len([each for each in run.begin(region="eu-west-1") if isinstance(each, events.Uploaded)]) == 3
+    assert set(asked) == {"eu-west-1"}
+
+
 def test_what_goes_on_failing_fails_and_the_rest_is_uploaded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = event(run.folder, 3)
     bad = sha256_bytes(photos[1].read_bytes())
@@ -174,7 +262,8 @@ def test_what_goes_on_failing_fails_and_the_rest_is_uploaded(run: Run, monkeypat
         return real(method, url, *rest)
 
     monkeypatch.setattr(run.api.transport, "send", send)
-    monkeypatch.setattr(module, "_FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(retries, "_FIRST_DELAY_SECONDS", 0.01)
     told = run.told(events.Uploaded, events.Failed)
     [failed] = [each for each in told if isinstance(each, events.Failed)]
     assert (failed.path, failed.error) == (photos[1], "this one never works")

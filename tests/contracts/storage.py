@@ -9,6 +9,8 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
 from threading import Barrier
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -16,11 +18,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import httpx
 import pytest
 
-from momentarium_cli.backend.storage.base import Storage, original_key, preview_key, thumb_key
-from momentarium_cli.errors import BadRequest, NotFound
-from momentarium_cli.models import SignedRequest
+from momentarium_cli.backend.storage.base import Part, Storage, original_key, preview_key, thumb_key
+from momentarium_cli.errors import BadRequest, NotAsDescribed, NotFound
+from momentarium_cli.models import MIN_PART_BYTES, SignedRequest
 
 USER, OTHER = 7, 8
+STORED = (200, 201)
+REFUSED = (400, 403, 404, 405)
 _CHANCE = random.Random(20240512)
 
 
@@ -43,6 +47,25 @@ class Case(NamedTuple):
     data: bytes
     key: str
     target: SignedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Bytes, their key, the parts that they are cut into, and the upload that takes these."""
+
+    data: bytes
+    key: str
+    upload_id: str
+    parts: list[Part]
+
+    def slice(self, part: Part) -> bytes:
+        start = (part.number - 1) * self.parts[0].size
+        return self.data[start : start + part.size]
+
+
+def parts_of(data: bytes, part_bytes: int = MIN_PART_BYTES) -> list[Part]:
+    slices = (data[start : start + part_bytes] for start in range(0, len(data), part_bytes))
+    return [Part(number, len(slice_), digest(slice_)) for number, slice_ in enumerate(slices, 1)]
 
 
 class Answer(NamedTuple):
@@ -93,6 +116,16 @@ def _swapped(case: Case) -> dict[str, Any]:
     return {"data": other, **with_header("x-amz-checksum-sha256", base64_digest(other))(case)}
 
 
+def with_value(old: str, new: str) -> Forgery:
+    """The parameters of this value have another one."""
+    return with_query(lambda pairs: [(name, new if value == old else value) for name, value in pairs])
+
+
+def without_value(old: str) -> Forgery:
+    """The parameters of this value are dropped."""
+    return with_query(lambda pairs: [(name, value) for name, value in pairs if value != old])
+
+
 def _flipped(data: bytes) -> bytes:
     return bytes((data[0] ^ 1,)) + data[1:]
 
@@ -116,7 +149,7 @@ FORGED: dict[str, Forgery] = {
     "another photo's key": with_key(lambda key: original_key(USER, digest(some_bytes()))),
     "another user's key": with_key(lambda key: key.replace(f"/{USER}/", f"/{OTHER}/")),
     "another kind of key": with_key(lambda key: key.replace("originals", "previews") + ".jpg"),
-    "upper-case hex": with_key(lambda key: key.replace(key[-64:], key[-64:].upper() + "")),
+    "upper-case hex": with_key(lambda key: key.replace(key[-64:], key[-64:].upper())),
     "another type": with_header("Content-Type", "text/html"),
     "no type": with_header("Content-Type", None),
     "a longer body": with_body(lambda data: data + b"x"),
@@ -140,35 +173,62 @@ FORGED: dict[str, Forgery] = {
     "a repeated parameter of another value": with_query(lambda pairs: [(pairs[0][0], "9" * 10), *pairs]),
 }
 
+# What a part's request does not bind, for it stores no object.
+_OF_OBJECTS = ("another type", "no type", "no If-None-Match", "another If-None-Match")
+FORGED_PARTS = {name: forgery for name, forgery in FORGED.items() if name not in _OF_OBJECTS} | {
+    "another part's number": with_value("1", "2"),
+    "part 0": with_value("1", "0"),
+    "no part's number": without_value("1"),
+}
+
+FORGED_DOWNLOADS = {
+    name: forgery for name, forgery in FORGED.items() if "expiry" in name or "signature" in name or "parameter" in name
+}
+
+ADDED = {
+    "x-amz-acl": "public-read",
+    "x-amz-meta-note": "x",
+    "x-amz-tagging": "a=b",
+    "x-amz-storage-class": "GLACIER",
+    "x-amz-website-redirect-location": "https://example.com/",
+    "x-amz-grant-read": 'uri="http://acs.amazonaws.com/groups/global/AllUsers"',
+    "x-amz-copy-source": "/photos/originals/1/" + "0" * 64,
+    "x-amz-security-token": "x",
+    "x-amz-object-lock-legal-hold": "ON",
+}
+
+LISTINGS = ["list-type=2", "list-type=2&prefix=originals/", "versions", "uploads", "acl", "policy", "location", "cors"]
+
 PATHS = {
-    "up": "/files/originals/{user}/../{other}/{sha}",
-    "up, encoded": "/files/originals/{user}/%2e%2e/{other}/{sha}",
-    "up, encoded with its slash": "/files/originals/{user}%2f..%2f{other}%2f{sha}",
-    "up, encoded twice": "/files/originals/{user}/%252e%252e/{other}/{sha}",
-    "out of the store": "/files/../../../../etc/passwd",
-    "out of the store, encoded": "/files/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
-    "absolute": "/files//etc/passwd",
-    "backslash": "/files/originals%5C{user}%5C{sha}",
-    "backslash up": "/files/originals/{user}/..%5C{other}%5C{sha}",
-    "double slash": "/files/originals//{user}/{sha}",
-    "trailing slash": "/files/originals/{user}/{sha}/",
-    "NUL": "/files/originals/{user}/{sha}%00",
-    "NUL and more": "/files/originals/{user}/{sha}%00.jpg",
-    "newline": "/files/originals/{user}/{sha}%0A",
-    "upper-case hex": "/files/originals/{user}/{SHA}",
-    "incoming": "/files/incoming/{sha}",
-    "user 0": "/files/originals/0/{sha}",
-    "user 07": "/files/originals/0{user}/{sha}",
-    "user in other digits": "/files/originals/%D9%A7/{sha}",
-    "later digits of the user are others": "/files/originals/{user}%D9%A7/{sha}",
-    "short": "/files/originals/{user}/{short}",
-    "nothing": "/files/",
+    "up": "{root}/originals/{user}/../{other}/{sha}",
+    "up, encoded": "{root}/originals/{user}/%2e%2e/{other}/{sha}",
+    "up, encoded with its slash": "{root}/originals/{user}%2f..%2f{other}%2f{sha}",
+    "up, encoded twice": "{root}/originals/{user}/%252e%252e/{other}/{sha}",
+    "out of the store": "{root}/../../../../etc/passwd",
+    "out of the store, encoded": "{root}/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+    "absolute": "{root}//etc/passwd",
+    "backslash": "{root}/originals%5C{user}%5C{sha}",
+    "backslash up": "{root}/originals/{user}/..%5C{other}%5C{sha}",
+    "double slash": "{root}/originals//{user}/{sha}",
+    "trailing slash": "{root}/originals/{user}/{sha}/",
+    "NUL": "{root}/originals/{user}/{sha}%00",
+    "NUL and more": "{root}/originals/{user}/{sha}%00.jpg",
+    "newline": "{root}/originals/{user}/{sha}%0A",
+    "upper-case hex": "{root}/originals/{user}/{SHA}",
+    "incoming": "{root}/incoming/{sha}",
+    "user 0": "{root}/originals/0/{sha}",
+    "user 07": "{root}/originals/0{user}/{sha}",
+    "user in other digits": "{root}/originals/%D9%A7/{sha}",
+    "later digits of the user are others": "{root}/originals/{user}%D9%A7/{sha}",
+    "short": "{root}/originals/{user}/{short}",
+    "nothing": "{root}/",
 }
 
 
 class StorageContract(ABC):
     """Subclasses give the fixtures `store`, freshly empty or not, and `other_secret`, a store that signs with
-    another secret; `root_path` is what stands before a key in an address, `leftovers` lists what is half stored."""
+    another secret; `root_path` is what stands before "/" and a key in an address, `leftovers` lists what is half
+    stored."""
 
     @pytest.fixture
     @abstractmethod
@@ -177,6 +237,9 @@ class StorageContract(ABC):
     @pytest.fixture
     @abstractmethod
     def other_secret(self) -> Storage: ...
+
+    @abstractmethod
+    def root_path(self, store: Storage) -> str: ...
 
     @abstractmethod
     def leftovers(self, store: Storage) -> list[str]: ...
@@ -212,14 +275,17 @@ class StorageContract(ABC):
         assert [key for key in keys if store.head(key) is not None] == []
         assert self.leftovers(store) == []
 
+    def assert_holds(self, store: Storage, case: Case | Cut) -> None:
+        with store.open(case.key) as file:
+            assert digest(file.read()) == digest(case.data)
+
     # --- what is good ----------------------------------------------------------------------------------------------
 
     def test_what_was_signed_is_stored_byte_for_byte(self, store: Storage, http: httpx.Client, case: Case) -> None:
-        assert self.send(http, case).status_code in (200, 201)
+        assert self.send(http, case).status_code in STORED
         info = store.head(case.key)
         assert info and (info.size, info.sha256) == (len(case.data), digest(case.data))
-        with store.open(case.key) as file:
-            assert file.read() == case.data
+        self.assert_holds(store, case)
         assert self.leftovers(store) == []
 
     def test_a_target_says_all_that_is_to_be_sent(self, case: Case) -> None:
@@ -256,7 +322,7 @@ class StorageContract(ABC):
     def test_twenty_megabytes_stream_through(self, store: Storage, http: httpx.Client) -> None:
         case = self.make(store, some_bytes(20 << 20))
         slices = (case.data[at : at + 70_001] for at in range(0, len(case.data), 70_001))
-        assert self.send(http, case, data=slices).status_code in (200, 201)
+        assert self.send(http, case, data=slices).status_code in STORED
         assert digest(http.get(store.download_url(case.key, content_type="image/jpeg")).content) == digest(case.data)
 
     def test_part_of_an_object_can_be_asked_for(self, store: Storage, http: httpx.Client, case: Case) -> None:
@@ -270,7 +336,7 @@ class StorageContract(ABC):
             data = some_bytes()
             key = make(USER, digest(data))
             target = store.upload_target(key, content_type="image/jpeg", size=len(data))
-            assert self.send(http, Case(data, key, target)).status_code in (200, 201)
+            assert self.send(http, Case(data, key, target)).status_code in STORED
             assert store.head(key) is not None
 
     def test_an_address_of_a_download_stays_the_same_for_minutes(self, store: Storage, case: Case) -> None:
@@ -285,12 +351,12 @@ class StorageContract(ABC):
     ) -> None:
         forged = forgery(case)
         answer = self.send(http, case, **forged)
-        assert answer.status_code in (400, 403, 404, 405, 411), answer.text
+        assert answer.status_code in (*REFUSED, 411), answer.text
         body = forged.get("data", case.data)
         keys = [make(user, digest(data)) for make in (original_key, preview_key) for user in (USER, OTHER)
                 for data in (case.data, body)]  # fmt: skip
         self.assert_nothing_stored(store, case.key, *keys)
-        assert self.send(http, case).status_code in (200, 201), "the true one still goes"
+        assert self.send(http, case).status_code in STORED, "the true one still goes"
 
     def test_a_request_signed_with_another_secret_is_refused(
         self, store: Storage, other_secret: Storage, http: httpx.Client
@@ -325,9 +391,7 @@ class StorageContract(ABC):
         assert http.delete(download).status_code in (403, 405)
         assert store.head(case.key) is not None
 
-    @pytest.mark.parametrize(
-        "forgery", [FORGED[name] for name in FORGED if "expiry" in name or "signature" in name or "parameter" in name]
-    )
+    @pytest.mark.parametrize("forgery", FORGED_DOWNLOADS.values(), ids=FORGED_DOWNLOADS.keys())
     def test_a_forged_download_is_refused(
         self, store: Storage, http: httpx.Client, case: Case, forgery: Forgery
     ) -> None:
@@ -349,22 +413,60 @@ class StorageContract(ABC):
         assert old in url
         assert http.get(url.replace(old, new)).status_code in (400, 403)
 
+    @pytest.mark.parametrize("name", ADDED)
+    def test_an_added_header_is_refused(self, store: Storage, http: httpx.Client, case: Case, name: str) -> None:
+        assert self.send(http, case, headers=case.target.headers | {name: ADDED[name]}).status_code in (400, 403)
+        self.assert_nothing_stored(store, case.key)
+
+    @pytest.mark.parametrize("method", ["HEAD", "PUT", "POST", "DELETE", "PATCH"])
+    def test_a_download_is_good_for_nothing_but_reading(
+        self, store: Storage, http: httpx.Client, case: Case, method: str
+    ) -> None:
+        self.send(http, case)
+        url = store.download_url(case.key, content_type="image/jpeg")
+        assert http.request(method, url, content=b"x" if method == "PUT" else b"").status_code in REFUSED
+        self.assert_holds(store, case)
+
+    @pytest.mark.parametrize("listing", LISTINGS)
+    @pytest.mark.parametrize("use", ["upload", "download"])
+    def test_no_signature_lists_or_tells_of_the_store(
+        self, store: Storage, http: httpx.Client, case: Case, listing: str, use: str
+    ) -> None:
+        self.send(http, case)
+        signed = case.target.url if use == "upload" else store.download_url(case.key, content_type="image/jpeg")
+        parts = urlsplit(signed)
+        for path in (f"{self.root_path(store)}/", parts.path):
+            url = urlunsplit(parts._replace(path=path, query=f"{listing}&{parts.query}"))
+            assert http.get(url).status_code in REFUSED
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE"])
+    def test_who_has_no_signature_can_do_nothing(
+        self, store: Storage, http: httpx.Client, case: Case, method: str
+    ) -> None:
+        self.send(http, case)
+        parts = urlsplit(case.target.url)
+        for path in (f"{self.root_path(store)}/", parts.path):
+            for query in ("", "list-type=2", "uploads", "delete", "partNumber=1&uploadId=x"):
+                url = urlunsplit(parts._replace(path=path, query=query))
+                assert http.request(method, url).status_code in REFUSED
+        self.assert_holds(store, case)
+
     @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
     @pytest.mark.parametrize("method", ["PUT", "GET"])
     def test_tricks_in_the_path_reach_nothing(self, store: Storage, case: Case, path: str, method: str) -> None:
         sha = digest(case.data)
-        target = path.format(user=USER, other=OTHER, sha=sha, SHA=sha.upper(), short=sha[:-1])
+        root = self.root_path(store)
+        target = path.format(root=root, user=USER, other=OTHER, sha=sha, SHA=sha.upper(), short=sha[:-1])
         answer = raw(case.target.url, method, target, case.target.headers, case.data if method == "PUT" else b"")
-        assert answer.status in (400, 403, 404, 405), answer
+        assert answer.status in REFUSED, answer
         assert b"root:" not in answer.body
         self.assert_nothing_stored(store, case.key, original_key(OTHER, sha))
 
     def test_a_second_upload_is_told_that_it_is_there(self, store: Storage, http: httpx.Client, case: Case) -> None:
-        assert self.send(http, case).status_code in (200, 201)
+        assert self.send(http, case).status_code in STORED
         assert self.send(http, case).status_code == 412
         assert self.leftovers(store) == []
-        with store.open(case.key) as file:
-            assert file.read() == case.data
+        self.assert_holds(store, case)
 
     @pytest.mark.parametrize("count", [2, 8])
     def test_of_several_at_once_exactly_one_wins(self, store: Storage, count: int) -> None:
@@ -377,22 +479,17 @@ class StorageContract(ABC):
 
         with ThreadPoolExecutor(count) as pool:
             statuses = sorted(pool.map(put, range(count)))
-        assert statuses[0] in (200, 201)
+        assert statuses[0] in STORED
         assert set(statuses[1:]) <= {409, 412}
         assert store.head(case.key) is not None
         assert self.leftovers(store) == []
 
     def test_a_connection_that_breaks_leaves_nothing(self, store: Storage, http: httpx.Client) -> None:
         case = self.make(store, some_bytes(3 << 20))
-        parts = urlsplit(case.target.url)
-        with socket.create_connection((parts.hostname or "", parts.port or 80)) as connection:
-            lines = [f"PUT {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}"]
-            lines += [f"{name}: {value}" for name, value in case.target.headers.items()]
-            connection.sendall("\r\n".join([*lines, "", ""]).encode() + case.data[: 2 << 20])
-            time.sleep(0.1)
+        break_off(case, 2 << 20)
         self.eventually(lambda: self.leftovers(store) == [])
         self.assert_nothing_stored(store, case.key)
-        assert self.send(http, case).status_code in (200, 201)
+        assert self.send(http, case).status_code in STORED
 
     def test_a_body_without_a_length_is_refused(self, store: Storage, http: httpx.Client, case: Case) -> None:
         headers = {name: value for name, value in case.target.headers.items() if name != "Content-Length"}
@@ -419,14 +516,27 @@ class StorageContract(ABC):
         key = thumb_key(USER, digest(data))
         store.put(key, data, content_type="image/jpeg")
         store.put(key, data, content_type="image/jpeg")
-        store.delete(key)
-        store.delete(key)
+        store.delete([key])
+        store.delete([key])
         assert store.head(key) is None
+
+    def test_many_are_deleted_at_once(self, store: Storage) -> None:
+        data = [some_bytes(100) for _ in range(1200)]
+        keys = [thumb_key(USER, digest(each)) for each in data]
+        there = range(0, 1200, 40)
+        for index in there:
+            store.put(keys[index], data[index], content_type="image/jpeg")
+        assert len(store.heads(keys)) == len(there)
+        store.delete(iter(keys))
+        assert store.heads(keys[index] for index in there) == {}
+
+    def test_deleting_nothing_is_no_error(self, store: Storage) -> None:
+        store.delete([])
 
     def test_what_was_deleted_can_be_uploaded_again(self, store: Storage, http: httpx.Client, case: Case) -> None:
         self.send(http, case)
-        store.delete(case.key)
-        assert self.send(http, case).status_code in (200, 201)
+        store.delete([case.key])
+        assert self.send(http, case).status_code in STORED
 
     def test_a_listing_has_the_keys_that_begin_with_its_prefix(self, store: Storage) -> None:
         keys = set()
@@ -440,6 +550,53 @@ class StorageContract(ABC):
         assert keys <= set(store.list(""))
         assert list(store.list("originals/999/")) == []
 
+    def test_heads_tell_of_many_at_once(self, store: Storage) -> None:
+        data = {thumb_key(USER, digest(each)): each for each in (some_bytes(100 + size) for size in range(60))}
+        for key, each in data.items():
+            store.put(key, each, content_type="image/jpeg")
+        missing = [original_key(USER, digest(some_bytes())) for _ in range(200)]
+        found = store.heads([*missing[:100], *data, *missing, *data])
+        assert {key: (info.size, info.sha256) for key, info in found.items()} == {
+            key: (len(each), digest(each)) for key, each in data.items()
+        }
+        assert store.heads([]) == {}
+
+    def test_a_file_is_written_as_it_streams(self, store: Storage) -> None:
+        data = some_bytes(20 << 20)
+        key = original_key(USER, digest(data))
+        for _ in range(2):  # there already is no error
+            store.write(key, BytesIO(data), size=len(data), content_type="image/heic")
+        info = store.head(key)
+        assert info and (info.size, info.sha256) == (len(data), digest(data))
+        with store.open(key) as file:
+            assert digest(file.read()) == digest(data)
+
+    def test_an_object_is_read_in_slices(self, store: Storage, http: httpx.Client, case: Case) -> None:
+        self.send(http, case)
+        with store.open(case.key) as file:
+            assert [file.read(400), file.read(400), file.read(400), file.read(400)] == [
+                case.data[:400], case.data[400:800], case.data[800:], b"",
+            ]  # fmt: skip
+
+    @pytest.mark.parametrize("change", [_flipped, lambda data: data[:-1], lambda data: data + b"x", lambda data: b""],
+                             ids=["other bytes", "shorter", "longer", "none"])  # fmt: skip
+    @pytest.mark.parametrize("length", [1000, 6 << 20])
+    def test_a_file_that_is_not_the_keys_is_not_stored(
+        self, store: Storage, length: int, change: Callable[[bytes], bytes]
+    ) -> None:
+        data = some_bytes(length)
+        key, spoilt = original_key(USER, digest(data)), change(data)
+        for size in (len(data), len(spoilt)):
+            with pytest.raises(BadRequest):
+                store.write(key, BytesIO(spoilt), size=size, content_type="image/jpeg")
+        self.assert_nothing_stored(store, key)
+
+    def test_a_file_of_another_size_is_not_stored(self, store: Storage, case: Case) -> None:
+        for size in (len(case.data) - 1, len(case.data) + 1):
+            with pytest.raises(BadRequest):
+                store.write(case.key, BytesIO(case.data), size=size, content_type="image/jpeg")
+        self.assert_nothing_stored(store, case.key)
+
     @pytest.mark.parametrize(
         "key", ["", "originals", "../secrets.json", "/etc/passwd", f"originals/7/{'A' * 64}", f"incoming/{'a' * 32}",
                 f"originals/-7/{'a' * 64}", f"originals/7/{'a' * 64}\n", f"previews/7/{'a' * 64}",
@@ -452,11 +609,217 @@ class StorageContract(ABC):
             lambda: store.head(key),
             lambda: store.open(key),
             lambda: store.put(key, b"x", content_type="image/jpeg"),
-            lambda: store.delete(key),
+            lambda: store.delete([key]),
+            lambda: store.heads([key]),
+            lambda: store.begin_parts(key, content_type="image/jpeg"),
+            lambda: store.part_target(key, "x", Part(1, 1, "0" * 64)),
+            lambda: store.stored_parts(key, "x"),
+            lambda: store.complete_parts(key, "x", [Part(1, 1, "0" * 64)], content_type="image/jpeg"),
+            lambda: store.abort_parts(key, "x"),
         ]
         for use in uses:
             with pytest.raises(BadRequest):
                 use()
+
+    # --- large objects, in parts -----------------------------------------------------------------------------------
+
+    @pytest.fixture
+    def cut(self, store: Storage) -> Iterator[Cut]:
+        """10 MB and a little in three parts."""
+        yield (made := self.cut_up(store, some_bytes(2 * MIN_PART_BYTES + 1000)))
+        store.abort_parts(made.key, made.upload_id)
+
+    @pytest.fixture
+    def small(self, store: Storage) -> Iterator[Cut]:
+        """One part, for the last may be of any size."""
+        yield (made := self.cut_up(store, some_bytes()))
+        store.abort_parts(made.key, made.upload_id)
+
+    def cut_up(self, store: Storage, data: bytes) -> Cut:
+        key = original_key(USER, digest(data))
+        return Cut(data, key, store.begin_parts(key, content_type="image/jpeg"), parts_of(data))
+
+    def part_case(self, store: Storage, cut: Cut, part: Part) -> Case:
+        return Case(cut.slice(part), cut.key, store.part_target(cut.key, cut.upload_id, part))
+
+    def send_part(self, store: Storage, http: httpx.Client, cut: Cut, part: Part) -> None:
+        answer = self.send(http, self.part_case(store, cut, part))
+        assert answer.status_code in STORED, answer.text
+
+    def complete(self, store: Storage, cut: Cut, parts: list[Part] | None = None) -> None:
+        store.complete_parts(cut.key, cut.upload_id, parts or cut.parts, content_type="image/jpeg")
+
+    def test_parts_become_the_object(self, store: Storage, http: httpx.Client, cut: Cut) -> None:
+        for part in reversed(cut.parts):
+            self.send_part(store, http, cut, part)
+        assert store.head(cut.key) is None
+        self.complete(store, cut)
+        info = store.head(cut.key)
+        assert info and info.size == len(cut.data)
+        assert info.sha256 in (None, digest(cut.data))
+        self.assert_holds(store, cut)
+        answer = http.get(store.download_url(cut.key, content_type="image/jpeg"))
+        assert digest(answer.content) == digest(cut.data)
+        assert self.leftovers(store) == []
+
+    def test_a_part_says_all_that_is_to_be_sent(self, store: Storage, small: Cut) -> None:
+        target = self.part_case(store, small, small.parts[0]).target
+        assert {name.lower(): value for name, value in target.headers.items()} == {
+            "content-length": str(len(small.data)),
+            "x-amz-checksum-sha256": base64_digest(small.data),
+        }
+        assert target.method == "PUT"
+        assert 290 < target.expires_at.timestamp() - time.time() <= 300
+
+    def test_what_is_missing_is_sent_after_a_break(self, store: Storage, http: httpx.Client, cut: Cut) -> None:
+        for part in (cut.parts[0], cut.parts[2]):
+            self.send_part(store, http, cut, part)
+        stored = store.stored_parts(cut.key, cut.upload_id)
+        assert stored == {1: MIN_PART_BYTES, 3: 1000}
+        for part in cut.parts:
+            if part.number not in stored:
+                self.send_part(store, http, cut, part)
+        self.complete(store, cut)
+        self.assert_holds(store, cut)
+
+    def test_a_part_that_is_sent_twice_does_no_harm(self, store: Storage, http: httpx.Client, small: Cut) -> None:
+        case = self.part_case(store, small, small.parts[0])
+        assert self.send(http, case).status_code in STORED
+        assert self.send(http, case).status_code in (*STORED, 412)
+        assert store.stored_parts(small.key, small.upload_id) == {1: len(small.data)}
+        self.complete(store, small)
+        self.assert_holds(store, small)
+
+    def test_without_all_its_parts_it_is_not_made(self, store: Storage, http: httpx.Client, cut: Cut) -> None:
+        for part in cut.parts[:2]:
+            self.send_part(store, http, cut, part)
+        with pytest.raises(NotAsDescribed):
+            self.complete(store, cut)
+        assert store.head(cut.key) is None
+        self.send_part(store, http, cut, cut.parts[2])
+        self.complete(store, cut)
+        self.assert_holds(store, cut)
+
+    def test_with_no_part_at_all_it_is_not_made(self, store: Storage, small: Cut) -> None:
+        with pytest.raises(NotAsDescribed):
+            self.complete(store, small)
+        assert store.head(small.key) is None
+
+    @pytest.mark.parametrize(
+        "other", [Part(1, 1000, "0" * 64), Part(1, 999, "")], ids=["another checksum", "another size"]
+    )
+    def test_with_a_part_that_is_different_it_is_not_made(
+        self, store: Storage, http: httpx.Client, small: Cut, other: Part
+    ) -> None:
+        part = small.parts[0]
+        self.send_part(store, http, small, part)
+        with pytest.raises(NotAsDescribed):
+            self.complete(store, small, [Part(1, other.size, other.sha256 or part.sha256)])
+        assert store.head(small.key) is None
+
+    def test_completing_what_is_there_already_is_no_error(self, store: Storage, http: httpx.Client, small: Cut) -> None:
+        self.send_part(store, http, small, small.parts[0])
+        store.put(small.key, small.data, content_type="image/jpeg")
+        self.complete(store, small)
+        self.complete(store, small)
+        self.assert_holds(store, small)
+        store.abort_parts(small.key, small.upload_id)
+        self.assert_holds(store, small)
+        assert self.leftovers(store) == []
+
+    def test_an_answer_that_was_lost_lets_it_be_completed_again(
+        self, store: Storage, http: httpx.Client, small: Cut
+    ) -> None:
+        self.send_part(store, http, small, small.parts[0])
+        self.complete(store, small)
+        self.complete(store, small)
+        self.assert_holds(store, small)
+
+    def test_what_is_forgotten_leaves_nothing(self, store: Storage, http: httpx.Client, small: Cut) -> None:
+        case = self.part_case(store, small, small.parts[0])
+        self.send(http, case)
+        for _ in range(2):
+            store.abort_parts(small.key, small.upload_id)
+        assert self.leftovers(store) == []
+        with pytest.raises(NotFound):
+            store.stored_parts(small.key, small.upload_id)
+        with pytest.raises((NotFound, NotAsDescribed)):
+            self.complete(store, small)
+        assert self.send(http, case).status_code in REFUSED
+        self.assert_nothing_stored(store, small.key)
+
+    @pytest.mark.parametrize("upload_id", ["no-such-upload", "0" * 32, "%2e%2e"])
+    def test_an_upload_that_nobody_began_is_not_found(
+        self, store: Storage, http: httpx.Client, case: Case, upload_id: str
+    ) -> None:
+        with pytest.raises(NotFound):
+            store.stored_parts(case.key, upload_id)
+        store.abort_parts(case.key, upload_id)
+        with pytest.raises((NotFound, NotAsDescribed)):
+            store.complete_parts(case.key, upload_id, parts_of(case.data), content_type="image/jpeg")
+        target = store.part_target(case.key, upload_id, parts_of(case.data)[0])
+        assert self.send(http, case._replace(target=target)).status_code in REFUSED
+        self.assert_nothing_stored(store, case.key)
+
+    @pytest.mark.parametrize("forgery", FORGED_PARTS.values(), ids=FORGED_PARTS.keys())
+    def test_a_forged_part_is_refused_and_nothing_is_stored(
+        self, store: Storage, http: httpx.Client, small: Cut, forgery: Forgery
+    ) -> None:
+        case = self.part_case(store, small, small.parts[0])
+        answer = self.send(http, case, **forgery(case))
+        assert answer.status_code in (*REFUSED, 411), answer.text
+        assert store.stored_parts(small.key, small.upload_id) == {}
+        assert store.head(small.key) is None
+        assert self.send(http, case).status_code in STORED, "the true one still goes"
+
+    def test_a_part_is_good_for_its_own_upload_only(self, store: Storage, http: httpx.Client, small: Cut) -> None:
+        other = self.cut_up(store, small.data)
+        case = self.part_case(store, small, small.parts[0])
+        forged = with_value(small.upload_id, other.upload_id)(case)
+        assert forged["url"] != case.target.url
+        assert self.send(http, case, **forged).status_code in REFUSED
+        for cut in (small, other):
+            assert store.stored_parts(cut.key, cut.upload_id) == {}
+        store.abort_parts(other.key, other.upload_id)
+
+    def test_a_part_and_a_whole_are_signed_apart(self, store: Storage, http: httpx.Client, small: Cut) -> None:
+        part = self.part_case(store, small, small.parts[0])
+        whole = self.make(store, small.data)
+        parts_only = set(parse_qsl(urlsplit(part.target.url).query)) - set(parse_qsl(urlsplit(whole.target.url).query))
+        named = [pair for pair in parts_only if pair[1] in ("1", small.upload_id)]
+        assert len(named) == 2
+        as_whole = with_query(lambda pairs: [pair for pair in pairs if pair not in named])(part)
+        as_part = with_query(lambda pairs: [*pairs, *named])(whole)
+        for headers in (part.target.headers, whole.target.headers):
+            assert self.send(http, part, headers=headers, **as_whole).status_code in REFUSED
+            assert self.send(http, whole, headers=headers, **as_part).status_code in REFUSED
+        assert store.stored_parts(small.key, small.upload_id) == {}
+        assert store.head(small.key) is None
+
+    def test_a_part_signed_with_another_secret_is_refused(
+        self, store: Storage, other_secret: Storage, http: httpx.Client, small: Cut
+    ) -> None:
+        target = other_secret.part_target(small.key, small.upload_id, small.parts[0])
+        assert self.send(http, Case(small.data, small.key, target)).status_code == 403
+        assert store.stored_parts(small.key, small.upload_id) == {}
+
+    def test_an_expired_part_is_refused(
+        self, store: Storage, http: httpx.Client, small: Cut, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patch:
+            self.expire(patch)
+            case = self.part_case(store, small, small.parts[0])
+        assert self.send(http, case).status_code == 403
+        assert store.stored_parts(small.key, small.upload_id) == {}
+
+    def test_a_part_whose_connection_breaks_is_not_stored(self, store: Storage, http: httpx.Client, cut: Cut) -> None:
+        case = self.part_case(store, cut, cut.parts[0])
+        break_off(case, 2 << 20)
+        time.sleep(0.2)
+        assert store.stored_parts(cut.key, cut.upload_id) == {}
+        assert self.send(http, case).status_code in STORED
+
+    # --- the store itself ------------------------------------------------------------------------------------------
 
     def test_it_says_where_it_is(self, store: Storage) -> None:
         assert store.where
@@ -483,3 +846,13 @@ def raw(base: str, method: str, target: str, headers: Mapping[str, str], body: b
         return Answer(answer.status, answer.read(), dict(answer.getheaders()))
     finally:
         connection.close()
+
+
+def break_off(case: Case, after: int) -> None:
+    """Send a request, and go away after so many bytes of its body."""
+    parts = urlsplit(case.target.url)
+    with socket.create_connection((parts.hostname or "", parts.port or 80)) as connection:
+        lines = [f"PUT {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}"]
+        lines += [f"{name}: {value}" for name, value in case.target.headers.items()]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + case.data[:after])
+        time.sleep(0.1)

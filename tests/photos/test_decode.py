@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from momentarium_cli.photos import preview, tasks
+from momentarium_cli.photos.checksum import Cut
 from momentarium_cli.photos.decode import DecodeFailed, Decoder
 from momentarium_cli.photos.formats import UnsupportedPhoto
 from momentarium_cli.photos.metadata import Described
@@ -110,7 +111,20 @@ def test_a_photo_that_breaks_its_decoder_is_hashed_all_the_same(
     assert prepared == preview.prepare(path, decode=False, reason="the decoder crashed")
 
 
-def _crash_on(path: Path) -> None:
+def test_a_large_photo_is_hashed_in_parts_also_where_it_breaks_its_decoder(
+    decoder: Decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = photo(tmp_path / "a.jpg", encoded(picture()) + bytes(12 << 20))
+    cut = Cut(above=6 << 20, part_bytes=5 << 20)
+    good = decoder.prepare(path, cut).result(timeout=10)
+    monkeypatch.setattr(tasks, "prepare", _crash_on)
+    broken = decoder.prepare(path, cut).result(timeout=10)
+    assert good.preview and not broken.preview
+    assert good.parts and good.parts == broken.parts
+    assert (good.parts.part_bytes, len(good.parts.sha256s)) == (5 << 20, 3)
+
+
+def _crash_on(path: Path, cut: Cut) -> None:
     crash()
 
 

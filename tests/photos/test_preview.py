@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageCms
 
+from momentarium_cli.models import MAX_FILE_BYTES
 from momentarium_cli.photos import preview
 from momentarium_cli.photos.checks import check_cost
 from momentarium_cli.photos.preview import CannotDecode, ChangedWhileRead, UnsupportedPhoto, prepare, remake
@@ -274,3 +275,13 @@ def test_real_photos_have_previews_or_a_reason() -> None:
         prepared = prepare(path)
         assert (prepared.preview is None) == (prepared.decode_error is not None), path.name
         assert prepared.preview is None or preview.check_preview(prepared.preview) is None, path.name
+
+
+def test_what_no_store_keeps_is_told_without_being_read(tmp_path: Path) -> None:
+    path = photo(tmp_path / "a.jpg")
+    try:
+        os.truncate(path, MAX_FILE_BYTES + 1)
+    except OSError:
+        pytest.skip("this file system holds no file of that size")
+    with pytest.raises(UnsupportedPhoto, match="larger than 5 TiB"):
+        prepare(path)

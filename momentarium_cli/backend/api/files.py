@@ -1,9 +1,7 @@
 """The local store's signed addresses: PUT and GET /files/{key}."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Mapping
-from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
@@ -11,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from momentarium_cli.backend.api.auth import ServicesDep, signed
 from momentarium_cli.backend.services import Services
-from momentarium_cli.backend.storage.base import Body, SignedFiles
+from momentarium_cli.backend.storage.base import Body, SignedFiles, disposition
 from momentarium_cli.errors import BadRequest, Forbidden, NotFound
 from momentarium_cli.models import Adopt
 
@@ -22,13 +20,18 @@ _SLICE_BYTES = 1 << 20
 
 @router.put("/files/{key:path}", status_code=201, **signed())
 async def put(key: str, request: Request, services: ServicesDep) -> Response:
-    """Store the body, if it is what was signed."""
-    store = _local(services)
+    """Store the body, an object or a part of one, if it is what was signed."""
     services.arrivals.mark()
-    size = store.check_upload(key, _query(request, key), request.headers)
-    await _receive(request, await asyncio.to_thread(store.receive, key, size))
+    await _receive(request, await asyncio.to_thread(_place, _local(services), key, request))
     services.arrivals.mark()
     return Response(status_code=201)
+
+
+def _place(store: SignedFiles, key: str, request: Request) -> Body:
+    query = _query(request, key)
+    if "part" in query:
+        return store.receive_part(query.get("upload", ""), store.check_part(key, query, request.headers))
+    return store.receive(key, store.check_upload(key, query, request.headers))
 
 
 @router.post("/files/{key:path}", status_code=201, **signed())
@@ -48,7 +51,7 @@ def get(key: str, request: Request, services: ServicesDep) -> FileResponse:
         path,
         media_type=content_type,
         headers={
-            "Content-Disposition": _disposition(name),
+            "Content-Disposition": disposition(name),
             "Content-Security-Policy": "sandbox; default-src 'none'",
             "Cache-Control": "private, max-age=3600, immutable",
         },
@@ -97,10 +100,3 @@ async def _receive(request: Request, incoming: Body) -> None:
 def _finish(incoming: Body, rest: list[bytes]) -> None:
     incoming.write(rest)
     incoming.commit()
-
-
-def _disposition(name: str | None) -> str:
-    if name is None:
-        return "inline"
-    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from momentarium_cli.backend.db.housekeeping import Doomed
 from momentarium_cli.backend.db.pool import Connection
 from momentarium_cli.backend.db.sql import load
 
@@ -44,3 +45,18 @@ def of_album(conn: Connection, album_id: int, after: tuple[int, int], limit: int
 
 def of_albums(conn: Connection, album_ids: Sequence[int]) -> list[Row]:
     return conn.execute(SQL["of_albums"], {"album_ids": list(album_ids)}).fetchall()
+
+
+def put_into_bin(conn: Connection, image_id: int) -> bool:
+    """Whether there is such a photo."""
+    return conn.execute(SQL["put_into_bin"], {"id": image_id}).fetchone() is not None
+
+
+def delete(conn: Connection, image_id: int) -> Doomed | None:
+    """Delete a photo's rows, and albums that held nothing else. The upload that is to go with it, or None: no photo."""
+    row = conn.execute(SQL["doom"], {"id": image_id}).fetchone()
+    if row is None:
+        return None
+    for statement in ("drop_albums", "delete"):
+        conn.execute(SQL[statement], {"id": image_id})
+    return Doomed(**row)

@@ -20,9 +20,17 @@ select id, storage_key, sha256, preview_key, content_type, decode_error from ima
  where storage_key = any(%(keys)s) and thumb_key is null and decode_error is null
  order by id
 
--- derived: what the worker made of a photo's preview
-update images set preview_key = %(preview_key)s, thumb_key = %(thumb_key)s, thumbhash = %(thumbhash)s, phash = %(phash)s
- where id = %(id)s
+-- derived: what the worker made of a photo's preview; it is discarded if the photo was deleted meanwhile
+with photo as (
+  update images
+     set preview_key = %(preview_key)s, thumb_key = %(thumb_key)s, thumbhash = %(thumbhash)s, phash = %(phash)s
+   where id = %(id)s
+  returning id
+)
+insert into discarded (storage_key, user_id)
+select distinct key, app_user() from unnest(array[%(preview_key)s, %(thumb_key)s]) as key
+ where not exists (select from photo)
+on conflict do nothing
 
 -- undecodable: a photo that cannot be shown, and why
 update images set decode_error = %(reason)s, preview_key = null where id = %(id)s and thumb_key is null
@@ -36,3 +44,24 @@ select i.*, a.display_order from album_images a join images i on i.id = a.image_
 -- of_albums: all photos of some albums
 select i.*, a.album_id from album_images a join images i on i.id = a.image_id
  where a.album_id = any(%(album_ids)s) and i.deleted_at is null
+
+-- put_into_bin: a photo that albums no longer show; one that is there already stays as it is
+update images set deleted_at = coalesce(deleted_at, now()) where id = %(id)s returning id
+
+-- doom: the upload that a photo came of, so that its original goes
+update uploads set state = 'deleting', deleting_since = clock_timestamp()
+ where storage_key = (select storage_key from images where id = %(id)s) and state <> 'deleting'
+returning id, user_id, storage_key, size_bytes, issued_at, region, parts ->> 'upload_id' as upload_id, deleting_since
+
+-- drop_albums: those that hold nothing but this photo; what its owner named stays
+delete from albums a using album_images x
+ where x.album_id = a.id and x.image_id = %(id)s and a.title_source = 'organizer'
+   and not exists (select from album_images y where y.album_id = a.id and y.image_id <> x.image_id)
+
+-- delete: a photo; its preview and thumb are discarded
+with photo as (
+  delete from images where id = %(id)s returning preview_key, thumb_key
+)
+insert into discarded (storage_key, user_id)
+select distinct key, app_user() from photo cross join unnest(array[preview_key, thumb_key]) as key where key is not null
+on conflict do nothing

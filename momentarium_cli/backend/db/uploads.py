@@ -24,6 +24,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
+    id: int
     storage_key: str
     sha256: str
     size_bytes: int
@@ -47,6 +48,14 @@ def by_keys(conn: Connection, keys: Sequence[str]) -> dict[str, Issued]:
     return {row["storage_key"]: Issued(**row) for row in rows}
 
 
-def register(conn: Connection, keys: Sequence[str]) -> set[str]:
-    """The keys that were locked and marked; those that are being deleted are not among them."""
-    return {row["storage_key"] for row in conn.execute(SQL["register"], {"keys": list(keys)}).fetchall()}
+def being_deleted(conn: Connection, keys: Sequence[str]) -> bool:
+    """Whether any of them is: what would be stored under it now could go with what was there before."""
+    row = conn.execute(SQL["being_deleted"], {"keys": list(keys)}).fetchone()
+    return bool(row and row["deleting"])
+
+
+def register(conn: Connection, issued: Sequence[Issued]) -> set[str]:
+    """The keys that were locked and marked; those that are being deleted, or were and came again, are not among them:
+    what was seen in the store under the old row says nothing about the new one."""
+    rows = conn.execute(SQL["register"], {"ids": [upload.id for upload in issued]}).fetchall()
+    return {row["storage_key"] for row in rows}

@@ -16,12 +16,15 @@ on conflict (storage_key) do update
        import_id = excluded.import_id, size_bytes = excluded.size_bytes, content_type = excluded.content_type
  where uploads.state = 'issued'
 
+-- being_deleted: whether any of these keys is
+select exists (select from uploads where storage_key = any(%(keys)s) and state = 'deleting') as deleting
+
 -- by_keys: what was issued to this user under these keys
-select storage_key, sha256, size_bytes, content_type, preview_key, state from uploads
+select id, storage_key, sha256, size_bytes, content_type, preview_key, state from uploads
  where storage_key = any(%(keys)s)
 
 -- register: marks them as photos; locked in one order, so that two requests never wait for each other
 with mine as (
-  select id from uploads where storage_key = any(%(keys)s) and state <> 'deleting' order by storage_key for update
+  select id from uploads where id = any(%(ids)s) and state <> 'deleting' order by storage_key for update
 )
 update uploads set state = 'registered' from mine where uploads.id = mine.id returning storage_key

@@ -5,17 +5,23 @@ original    a photo as it was uploaded, byte for byte
 preview     a JPEG of at most 1,440 px, thumb: one of at most 320 px
 target      a signed request that stores one object, once: it binds method, key, content type, exact length, SHA-256
             and "only if nothing is there", and is good for five minutes
+part        a slice of a large object, stored by a target of its own that binds upload, number, length and SHA-256;
+            they become the object when all of them are there
 download    a signed address that answers one object for an hour, with its content type and disposition bound
+region      where a bucket is, for a store that has several; a store of one place has none
 
 Nothing is ever overwritten; what is not as it was signed is not stored.
 """
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
+from urllib.parse import quote
 
 from momentarium_cli.errors import BadRequest
 from momentarium_cli.models import SignedRequest
@@ -23,6 +29,7 @@ from momentarium_cli.models import SignedRequest
 UPLOAD_SECONDS = 300
 DOWNLOAD_SECONDS = 3600
 DOWNLOAD_GRID_SECONDS = 300  # expiries fall on this grid, so that an address stays the same and caches work
+AT_ONCE = 32  # calls of a store
 
 _USER = "[1-9][0-9]{0,18}"
 _KEY = re.compile(rf"(?:originals/{_USER}/([0-9a-f]{{64}})|(?:previews|thumbs)/{_USER}/([0-9a-f]{{64}})\.jpg)")
@@ -52,10 +59,27 @@ def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
 
 
+def disposition(filename: str | None) -> str:
+    """The Content-Disposition of a download: under this name, or shown."""
+    if filename is None:
+        return "inline"
+    plain = re.sub(r"[^A-Za-z0-9._ -]", "_", filename)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='', errors='replace')}"
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What the store knows of an object: its size in bytes and its SHA-256 (hex)."""
+    """What the store knows of an object: its size in bytes, and its SHA-256 (hex) unless it came in parts."""
 
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A slice of an object, counted from 1: its size in bytes and its SHA-256 (hex)."""
+
+    number: int
     size: int
     sha256: str
 
@@ -68,6 +92,8 @@ class Storage(ABC):
     def where(self) -> str:
         """Where the originals lie, for people."""
 
+    # --- signed requests ---------------------------------------------------------------------------------------
+
     @abstractmethod
     def upload_target(self, key: str, *, content_type: str, size: int) -> SignedRequest:
         """A request that stores `size` bytes under `key`."""
@@ -76,21 +102,35 @@ class Storage(ABC):
     def download_url(self, key: str, *, content_type: str, filename: str | None = None) -> str:
         """An address for a browser; with `filename` it is downloaded under that name, else shown."""
 
+    # --- objects -----------------------------------------------------------------------------------------------
+
     @abstractmethod
     def head(self, key: str) -> ObjectInfo | None:
         """What lies under the key, or None."""
 
+    def heads(self, keys: Iterable[str]) -> dict[str, ObjectInfo]:
+        """What lies under those keys that hold something; all are asked for at once."""
+        distinct = list(dict.fromkeys(keys))
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="head") as threads:
+            found = zip(distinct, threads.map(self.head, distinct), strict=True)
+            return {key: info for key, info in found if info is not None}
+
     @abstractmethod
     def open(self, key: str) -> BinaryIO:
-        """The object's bytes, to be closed by the caller; NotFound if there is none."""
+        """The object's bytes as they stream in, to be closed by the caller; NotFound if there is none."""
 
     @abstractmethod
+    def write(self, key: str, file: BinaryIO, *, size: int, content_type: str) -> None:
+        """Store `size` bytes of a file; it is no error if they are there already, BadRequest if they are not the key's.
+        Where it raises anything else, the same again needs the file at its beginning."""
+
     def put(self, key: str, data: bytes, *, content_type: str) -> None:
         """Store what we made ourselves; it is no error if it is there already."""
+        self.write(key, BytesIO(data), size=len(data), content_type=content_type)
 
     @abstractmethod
-    def delete(self, key: str) -> None:
-        """Delete an object; it is no error if there is none."""
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; it is no error if there are none."""
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[str]:
@@ -99,6 +139,44 @@ class Storage(ABC):
     def free_bytes(self) -> int | None:
         """How much can still be stored, where that is limited."""
         return None
+
+    # --- large objects, in parts -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def begin_parts(self, key: str, *, content_type: str) -> str:
+        """Begin an upload in parts, and return its id."""
+
+    @abstractmethod
+    def part_target(self, key: str, upload_id: str, part: Part) -> SignedRequest:
+        """A request that stores one part."""
+
+    @abstractmethod
+    def stored_parts(self, key: str, upload_id: str) -> dict[int, int]:
+        """The sizes of the parts that are stored, by number; NotFound if there is no such upload (any more)."""
+
+    @abstractmethod
+    def complete_parts(self, key: str, upload_id: str, parts: Sequence[Part], *, content_type: str) -> None:
+        """Make the object of its parts; it is no error if it is there already. NotAsDescribed: a part is missing or
+        different."""
+
+    @abstractmethod
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        """Forget an upload in parts; it is no error if there is none."""
+
+    # --- several places ----------------------------------------------------------------------------------------
+
+    @property
+    def regions(self) -> Mapping[str, str]:
+        """The regions to choose from, each with an address whose answer tells how near it is; best first."""
+        return {}
+
+    def region_for(self, wanted: str | None) -> str | None:  # noqa: ARG002 -- stores of one place have no choice
+        """Where a client that is nearest to `wanted` uploads to now."""
+        return None
+
+    def at(self, region: str | None) -> "Storage":  # noqa: ARG002 -- stores of one place are the same everywhere
+        """The same store, which uses this region first and the others after it."""
+        return self
 
 
 class Body(Protocol):
@@ -125,6 +203,12 @@ class SignedFiles(Protocol):
 
     def receive(self, key: str, size: int) -> Body:
         """A place for the body; AlreadyStored if something is there."""
+
+    def check_part(self, key: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Part:
+        """The part whose body may now come."""
+
+    def receive_part(self, upload_id: str, part: Part) -> Body:
+        """A place for a part's body; NotFound if there is no such upload, AlreadyStored if the part is there."""
 
     def adopt(self, key: str, size: int, staged: str) -> None:
         """Take a file that a client on this file system laid into `incoming`, if it is what was signed."""

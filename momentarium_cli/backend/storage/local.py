@@ -6,8 +6,8 @@ import re
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -20,14 +20,17 @@ from momentarium_cli.backend.storage.base import (
     DOWNLOAD_SECONDS,
     UPLOAD_SECONDS,
     ObjectInfo,
+    Part,
     Storage,
     checksum_of,
+    is_key,
 )
 from momentarium_cli.backend.storage.incoming import Incoming, translated
 from momentarium_cli.errors import (
     AlreadyStored,
     BadRequest,
     Forbidden,
+    NotAsDescribed,
     NotFound,
 )
 from momentarium_cli.models import SignedRequest
@@ -35,8 +38,10 @@ from momentarium_cli.rendezvous import private_folder
 
 CHECKSUM_HEADER = "x-amz-checksum-sha256"  # S3's name: one client for both stores
 _SIGNED_HEADERS = ("content-type", "content-length", CHECKSUM_HEADER, "if-none-match")
+_UNSIGNED = re.compile(r"x-amz-", re.IGNORECASE)
 _STAGED = re.compile(r"[0-9a-f]{32}")
 _ABANDONED_SECONDS = 3600
+_COPY_BYTES = 1 << 20
 
 
 class LocalStorage(Storage):
@@ -47,6 +52,7 @@ class LocalStorage(Storage):
         self._base_url = base_url.rstrip("/")
         self._signer = signer
         self._incoming = root / "incoming"
+        self._parts = root / "parts"
         try:
             private_folder(self.incoming)
         except OSError as error:
@@ -70,9 +76,12 @@ class LocalStorage(Storage):
             CHECKSUM_HEADER: base64.b64encode(bytes.fromhex(checksum_of(key))).decode(),
             "If-None-Match": "*",
         }
+        return self._target(key, headers, {})
+
+    def _target(self, key: str, headers: dict[str, str], more: Mapping[str, str]) -> SignedRequest:
         expires = int(time.time()) + UPLOAD_SECONDS
-        signature = self._signer.sign("PUT", key, expires, *_signed_values(headers))
-        query = urlencode({"expires": expires, "signature": signature})
+        signature = self._signer.sign("PUT", key, expires, *_signed_values(headers), *more.values())
+        query = urlencode({"expires": expires, **more, "signature": signature})
         return SignedRequest(
             method="PUT",
             url=f"{self._base_url}/files/{key}?{query}",
@@ -91,16 +100,27 @@ class LocalStorage(Storage):
 
     def check_upload(self, key: str, query: Mapping[str, str], headers: Mapping[str, str]) -> int:
         """The length of the body that may now come; Forbidden unless the request is one that was signed."""
+        return self._checked(key, query, headers, ())
+
+    def check_part(self, key: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Part:
+        """The part whose body may now come; Forbidden unless the request is one that was signed."""
+        size = self._checked(key, query, headers, ("upload", "part"))
+        return Part(int(query["part"]), size, base64.b64decode(headers[CHECKSUM_HEADER]).hex())
+
+    def _checked(self, key: str, query: Mapping[str, str], headers: Mapping[str, str], more: Sequence[str]) -> int:
         checksum_of(key)
         expires = _expiry(query)
-        content_type, length, *others = _signed_values(headers)
-        if set(query) != {"expires", "signature"} or not self._signer.good(
-            query["signature"], "PUT", key, expires, content_type, length, *others
+        values = _signed_values(headers)
+        added = [name for name in headers if _UNSIGNED.match(name) and name.lower() != CHECKSUM_HEADER]
+        if (
+            added
+            or set(query) != {"expires", "signature", *more}
+            or not self._signer.good(query["signature"], "PUT", key, expires, *values, *(query[name] for name in more))
         ):
             raise Forbidden("The request is not the one that was signed.", code="bad_signature")
         if expires <= time.time():
             raise Forbidden("The signed request has expired.", code="expired", hint="Ask for a new one.")
-        return int(length or 0)
+        return int(values[_SIGNED_HEADERS.index("content-length")] or 0)
 
     def check_download(self, key: str, query: Mapping[str, str]) -> tuple[Path, str, str | None]:
         """The file, its content type and download name; Forbidden unless the address is one that was signed."""
@@ -152,25 +172,86 @@ class LocalStorage(Storage):
         except OSError as error:
             raise translated(error) from error
 
-    def put(self, key: str, data: bytes, *, content_type: str) -> None:  # noqa: ARG002 -- files have no type
+    def write(self, key: str, file: BinaryIO, *, size: int, content_type: str) -> None:  # noqa: ARG002 -- files have no type
         with suppress(AlreadyStored):
-            incoming = self.receive(key, len(data))
-            incoming.write([data])
-            incoming.commit()
+            _copy([file], self.receive(key, size))
 
-    def delete(self, key: str) -> None:
-        self._path(key).unlink(missing_ok=True)
+    def delete(self, keys: Iterable[str]) -> None:
+        try:
+            for path in [self._path(key) for key in keys]:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise translated(error) from error
 
     def list(self, prefix: str) -> Iterator[str]:
         for folder, _, names in os.walk(self._root):
             kind_and_user = Path(folder).relative_to(self._root).parts[:2]
             for name in sorted(names) if len(kind_and_user) == 2 else ():
                 key = "/".join((*kind_and_user, name))
-                if key.startswith(prefix):
+                if key.startswith(prefix) and is_key(key):
                     yield key
 
     def free_bytes(self) -> int:
         return shutil.disk_usage(self._root).free
+
+    # --- large objects, in parts: each a file of its own until they become one ----------------------------------
+
+    def begin_parts(self, key: str, *, content_type: str) -> str:  # noqa: ARG002 -- files have no type
+        checksum_of(key)
+        upload_id = uuid4().hex
+        try:
+            private_folder(self._parts / upload_id)
+        except OSError as error:
+            raise translated(error) from error
+        return upload_id
+
+    def part_target(self, key: str, upload_id: str, part: Part) -> SignedRequest:
+        checksum_of(key)
+        headers = {
+            "Content-Length": str(part.size),
+            CHECKSUM_HEADER: base64.b64encode(bytes.fromhex(part.sha256)).decode(),
+        }
+        return self._target(key, headers, {"upload": upload_id, "part": str(part.number)})
+
+    def receive_part(self, upload_id: str, part: Part) -> "Incoming":
+        path = self._upload(upload_id) / _part_name(part)
+        if path.exists():
+            raise AlreadyStored("This part is stored already.")
+        return Incoming(self.incoming / uuid4().hex, path, size=part.size, sha256=part.sha256)
+
+    def stored_parts(self, key: str, upload_id: str) -> dict[int, int]:
+        checksum_of(key)
+        return {int(file.stem): file.stat().st_size for file in self._upload(upload_id).iterdir()}
+
+    def complete_parts(self, key: str, upload_id: str, parts: Sequence[Part], *, content_type: str) -> None:  # noqa: ARG002 -- files have no type
+        if self.head(key) is None:
+            stored = {file.name: file.stat().st_size for file in self._upload(upload_id).iterdir()}
+            if stored != {_part_name(part): part.size for part in parts}:
+                raise NotAsDescribed("Some parts are not stored as described.", hint="Upload the file again.")
+            self._join(key, upload_id, parts)
+        self.abort_parts(key, upload_id)
+
+    def _join(self, key: str, upload_id: str, parts: Sequence[Part]) -> None:
+        try:
+            with suppress(AlreadyStored), ExitStack() as stack:
+                files = (stack.enter_context((self._upload(upload_id) / _part_name(part)).open("rb")) for part in parts)
+                _copy(files, self.receive(key, sum(part.size for part in parts)))
+        except BadRequest as error:
+            self.abort_parts(key, upload_id)
+            raise NotAsDescribed("The parts are not those of the file.", hint="Upload the file again.") from error
+        except OSError as error:
+            raise translated(error) from error
+
+    def abort_parts(self, key: str, upload_id: str) -> None:
+        checksum_of(key)
+        with suppress(NotFound):
+            shutil.rmtree(self._upload(upload_id), ignore_errors=True)
+
+    def _upload(self, upload_id: str) -> Path:
+        folder = self._parts / upload_id
+        if not _STAGED.fullmatch(upload_id) or not folder.is_dir():
+            raise NotFound("There is no such upload in parts.")
+        return folder
 
     def _path(self, key: str) -> Path:
         """originals/7/ab/abcd…: file managers and backups suffer from a hundred thousand files in one folder."""
@@ -184,6 +265,21 @@ class LocalStorage(Storage):
             with suppress(OSError):
                 if file.stat().st_mtime < limit:
                     file.unlink()
+
+
+def _copy(files: Iterable[BinaryIO], incoming: Incoming) -> None:
+    """One file after another into the store."""
+    try:
+        for file in files:
+            while chunk := file.read(_COPY_BYTES):
+                incoming.write([chunk])
+        incoming.commit()
+    finally:
+        incoming.abort()
+
+
+def _part_name(part: Part) -> str:
+    return f"{part.number}.{part.sha256}"
 
 
 def _check_regular(staged: Path) -> None:

@@ -76,15 +76,19 @@ def test_a_token_that_was_revoked_or_has_expired_is_401(api_server: ApiServer, a
 def test_every_route_for_a_token_is_closed_without_one_and_without_its_scope(api_server: ApiServer) -> None:
     with (
         api_server.http() as nobody,
-        api_server.account("reader@example.com", ["edit"]) as narrow,
+        api_server.account("editor@example.com", ["edit"]) as editor,
+        api_server.account("reader@example.com", ["read"]) as reader,
     ):
         for route in ROUTES:
             assert isinstance(route, APIRoute)
             if opened_by(route) != "bearer":
                 continue
-            path = route.path.format(job_id="00000000-0000-0000-0000-000000000000", user_id="me", album_id=1)
+            path = route.path.format(
+                job_id="00000000-0000-0000-0000-000000000000", user_id="me", album_id=1, image_id=1
+            )
             for method in route.methods or ():
                 assert_problem(nobody.request(method, path), 401)
+                narrow = reader if (route.openapi_extra or {})["x-scope"] == "edit" else editor
                 assert_problem(narrow.http.request(method, path), 403, "insufficient_scope")
 
 

@@ -96,7 +96,10 @@ def test_functions_that_see_all_users_are_for_the_application_alone(conninfo: st
             "select proname, proacl::text, proconfig::text from pg_proc"
             " where prosecdef and pronamespace = 'public'::regnamespace"
         ).fetchall()
-    assert {name for name, _, _ in rows} == {"authenticate", "claim_job", "overdue_jobs", "open_jobs"}
+    assert {name for name, _, _ in rows} == {
+        "authenticate", "claim_job", "overdue_jobs", "open_jobs", "begin_deleting", "finish_deleting",
+        "begin_discarding", "finish_discarding",
+    }  # fmt: skip
     for _, rights, config in rows:
         assert re.search(r"momentarium_app=X", rights)
         assert not re.search(r"[{,]=X", rights), "nothing for everyone"

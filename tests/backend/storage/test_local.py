@@ -2,6 +2,7 @@ import errno
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -35,7 +36,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with listening() as (listener, url):
         store = LocalStorage(tmp_path_factory.mktemp("store"), url, Signer("a secret"))
         nothing = cast("Any", None)
-        services = Services(nothing, nothing, nothing, nothing, Arrivals(), files=store)
+        services = Services(nothing, nothing, nothing, nothing, nothing, Arrivals(), files=store)
         with answering(create_app(services), listener):
             yield Served(store, url)
 
@@ -49,9 +50,14 @@ class TestLocalStorage(StorageContract):
     def other_secret(self, served: Served, tmp_path: Path) -> Storage:
         return LocalStorage(tmp_path, served.url, Signer("another secret"))
 
+    def root_path(self, store: Storage) -> str:
+        return "/files"
+
     def leftovers(self, store: Storage) -> list[str]:
         assert isinstance(store, LocalStorage)
-        return [file.name for file in store.incoming.iterdir()]
+        parts = Path(store.where) / "parts"
+        begun = list(parts.iterdir()) if parts.exists() else []
+        return [file.name for file in (*store.incoming.iterdir(), *begun)]
 
     def expire(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(local, "UPLOAD_SECONDS", -1)
@@ -271,3 +277,16 @@ def test_an_expiry_has_one_way_to_be_written(store: LocalStorage, expires: str) 
 def test_reading_a_key_that_vanished_is_not_found(store: LocalStorage) -> None:
     with pytest.raises(NotFound):
         store.open(original_key(USER, "0" * 64))
+
+
+@pytest.mark.parametrize(
+    "upload_id", ["", ".", "..", "../incoming", "../../../etc", "/etc", "a/b", "a\\b", "a\x00", "*"]
+)
+def test_tricks_in_the_id_of_an_upload_reach_nothing(store: LocalStorage, upload_id: str) -> None:
+    key = original_key(USER, "0" * 64)
+    (store.incoming / "beside").write_bytes(b"x")
+    for use in (store.stored_parts, store.abort_parts):
+        with suppress(BadRequest, NotFound):
+            assert not use(key, upload_id)
+    assert (store.incoming / "beside").read_bytes() == b"x"
+    (store.incoming / "beside").unlink()
