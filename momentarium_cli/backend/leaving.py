@@ -5,11 +5,11 @@ removal can be repeated. What was handed out before may still arrive: a signed r
 worker of a job that is taken from it notices within its lease. So long the objects are deleted again.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
+from time import sleep
 
 from momentarium_cli.backend.db import users
 from momentarium_cli.backend.db.pool import Database
@@ -44,7 +44,7 @@ def remove(database: Database, storage: Storage, user_id: int) -> Iterator[Delet
         yield from _delete_objects(database, storage, user_id)
         if seconds > 0:
             yield Waiting(seconds)
-            time.sleep(seconds)
+            sleep(seconds)
         else:
             with database.administration() as conn:
                 gone = users.remove(conn, user_id, _UPLOADING_FOR, LEASE)

@@ -1,7 +1,5 @@
 """Removing a user leaves nothing of theirs, and touches nobody else's."""
 
-import time
-
 import pytest
 
 from momentarium_cli.backend import leaving
@@ -65,7 +63,7 @@ def test_it_waits_for_what_may_still_arrive_and_deletes_that_too(
         bench.storage.put(late, b"on its way", content_type="image/jpeg")
         quiet(bench)
 
-    monkeypatch.setattr(time, "sleep", five_minutes_later)
+    monkeypatch.setattr(leaving, "sleep", five_minutes_later)
     events = removed(bench, user)
     assert [type(event) for event in events] == [Waiting, Deleted]
     assert 290 < waited[0] <= 300
@@ -81,7 +79,7 @@ def test_it_waits_for_the_worker_of_a_job_that_it_cancelled(
         waited.append(seconds)
         bench.run("update processing_jobs set completed_at = completed_at - interval '61 seconds'")
 
-    monkeypatch.setattr(time, "sleep", a_minute_later)
+    monkeypatch.setattr(leaving, "sleep", a_minute_later)
     job = bench.accept(user)
     quiet(bench)
     assert bench.jobs.claim(job.id) is not None
