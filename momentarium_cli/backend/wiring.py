@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from momentarium_cli.backend import secrets
@@ -25,15 +26,17 @@ from momentarium_cli.backend.previews import Previews
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.services import Services
 from momentarium_cli.backend.signing import Signer
-from momentarium_cli.backend.storage.cdn import Cdn
 from momentarium_cli.backend.storage.local import LocalStorage
-from momentarium_cli.backend.storage.s3 import S3Storage
-from momentarium_cli.backend.storage.s3_client import S3Options
 from momentarium_cli.backend.uploads import Uploads
 from momentarium_cli.backend.worker import Worker
 from momentarium_cli.config import Settings, StorageSettings
 from momentarium_cli.errors import SettingsError
 from momentarium_cli.photos.decode import Decoder
+
+if TYPE_CHECKING:
+    from momentarium_cli.backend.storage.cdn import Cdn
+    from momentarium_cli.backend.storage.s3 import S3Storage
+    from momentarium_cli.backend.storage.s3_client import S3Options
 
 _WORKER_NICENESS = 10  # photos that arrive go first
 
@@ -96,15 +99,19 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
         yield Backend(services, worker)
 
 
-def open_storage(settings: Settings) -> LocalStorage | S3Storage:
+def open_storage(settings: Settings) -> "LocalStorage | S3Storage":
     """The store that the settings name."""
     url = settings.storage.url or ""
     if url.startswith("s3://"):
+        from momentarium_cli.backend.storage.s3 import S3Storage  # boto3 is slow to import
+
         return S3Storage.connect(_s3_options(settings.storage), cdn=_cdn(settings.storage))
     return LocalStorage(storage_root(settings), settings.server.public_url or "", _signer(settings))
 
 
-def _s3_options(storage: StorageSettings) -> S3Options:
+def _s3_options(storage: StorageSettings) -> "S3Options":
+    from momentarium_cli.backend.storage.s3_client import S3Options
+
     bucket, _, prefix = (storage.url or "").removeprefix("s3://").strip("/").partition("/")
     if bucket.startswith("arn:"):
         bucket, prefix = f"{bucket}/{prefix}".rstrip("/"), ""
@@ -119,9 +126,11 @@ def _s3_options(storage: StorageSettings) -> S3Options:
     )
 
 
-def _cdn(storage: StorageSettings) -> Cdn | None:
+def _cdn(storage: StorageSettings) -> "Cdn | None":
     if storage.cdn_url is None:
         return None
+    from momentarium_cli.backend.storage.cdn import Cdn
+
     key_file = Path(storage.cdn_private_key_file).expanduser() if storage.cdn_private_key_file else None
     return Cdn.load(storage.cdn_url, storage.cdn_key_id, key_file, policy=storage.cdn_policy, hash=storage.cdn_hash)
 
