@@ -61,7 +61,7 @@ class Galleries:
             starts_at=row["starts_at"],
             ends_at=row["ends_at"],
             photo_count=row["photo_count"],
-            cover_url=self._shown(row["cover_key"]),
+            cover_url=self._shown(row["cover_key"], row["cover_region"]),
             organized_by=row["organized_by"],
             created_at=row["created_at"],
             updated_at=row["updated_at"],
@@ -72,15 +72,15 @@ class Galleries:
         return Photo(
             **known,
             thumbhash=base64.b64encode(row["thumbhash"]).decode() if row["thumbhash"] else None,
-            original_url=self._storage.download_url(
+            original_url=self._storage.at(row["region"]).download_url(
                 row["storage_key"], content_type=row["content_type"], filename=row["original_filename"]
             ),
-            preview_url=self._shown(row["preview_key"]),
-            thumb_url=self._shown(row["thumb_key"]),
+            preview_url=self._shown(row["preview_key"], row["region"]),
+            thumb_url=self._shown(row["thumb_key"], row["region"]),
         )
 
-    def _shown(self, key: str | None) -> str | None:
-        return self._storage.download_url(key, content_type="image/jpeg") if key else None
+    def _shown(self, key: str | None, region: str | None) -> str | None:
+        return self._storage.at(region).download_url(key, content_type="image/jpeg") if key else None
 
 
 def _position(row: dict[str, Any]) -> tuple[str, int]:

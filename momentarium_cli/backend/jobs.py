@@ -7,8 +7,7 @@ Whoever claims a job gets a lease and a fence; only the holder of the current fe
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +18,7 @@ from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.db.uploads import Issued
 from momentarium_cli.backend.queues.base import Queue
-from momentarium_cli.backend.storage.base import Storage, is_key
+from momentarium_cli.backend.storage.base import ObjectInfo, Storage, is_key
 from momentarium_cli.errors import Conflict, MomentariumError, NotAsDescribed, NotFound
 from momentarium_cli.models import JobState, JobStatus, Process, ProcessImage
 
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=60)
 RENEW_SECONDS = 15.0
 MAX_ATTEMPTS = 5
-_HEADS_AT_ONCE = 16
 _LISTED = 200
 
 
@@ -52,9 +50,9 @@ class Jobs:
             issued = uploads.by_keys(conn, keys)
         if earlier is not None:
             return _same(earlier, checksum), True
-        self._verify(request.images, issued)
+        stored = self._verified(request.images, issued)
         with self._database.transaction(user_id) as conn:
-            return self._register(conn, request, issued, idempotency_key, checksum)
+            return self._register(conn, request, issued, stored, idempotency_key, checksum)
 
     def status(self, user_id: int, job_id: UUID) -> JobStatus:
         """A job as its owner sees it. Asking also wakes what is overdue."""
@@ -149,34 +147,30 @@ class Jobs:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
-    def _verify(self, described: Sequence[ProcessImage], issued: dict[str, Issued]) -> None:
-        """No connection is held here: the store may take its time."""
-        with ThreadPoolExecutor(_HEADS_AT_ONCE) as pool:
-            reasons = pool.map(lambda image: self._wrong_with(issued.get(image.storage_key)), described)
-            wrong = [
-                {"storage_key": image.storage_key, "reason": reason}
-                for image, reason in zip(described, reasons, strict=True)
-                if reason
-            ]
+    def _verified(self, described: Sequence[ProcessImage], issued: Mapping[str, Issued]) -> dict[str, ObjectInfo]:
+        """What lies under the keys. No connection is held here: the store may take its time."""
+        stored = self._storage.heads_at({upload.storage_key: upload.region for upload in issued.values()})
+        wrong = [
+            {"storage_key": image.storage_key, "reason": reason}
+            for image in described
+            if (reason := _wrong_with(issued.get(image.storage_key), stored.get(image.storage_key)))
+        ]
         if wrong:
             raise NotAsDescribed(
                 f"{len(wrong)} of {len(described)} originals are not in the store as described.",
                 hint="Upload them again.",
                 details=wrong,
             )
-
-    def _wrong_with(self, upload: Issued | None) -> str | None:
-        if upload is None:
-            return "not issued"
-        stored = self._storage.head(upload.storage_key)
-        if stored is None:
-            return "missing"
-        if stored.size != upload.size_bytes:
-            return "another size"
-        return None if stored.sha256 == upload.sha256 else "another checksum"
+        return stored
 
     def _register(
-        self, conn: Connection, request: Process, issued: dict[str, Issued], idempotency_key: UUID, checksum: str
+        self,
+        conn: Connection,
+        request: Process,
+        issued: Mapping[str, Issued],
+        stored: Mapping[str, ObjectInfo],
+        idempotency_key: UUID,
+        checksum: str,
     ) -> tuple[Job, bool]:
         keys = list(dict.fromkeys(image.storage_key for image in request.images))
         gone = set(keys) - uploads.register(conn, [issued[key] for key in keys])
@@ -187,7 +181,7 @@ class Jobs:
                 details=[{"storage_key": key, "reason": "missing"} for key in sorted(gone)],
             )
         by_key = {image.storage_key: image for image in request.images}
-        images.add(conn, [_image_row(image, issued[key]) for key, image in by_key.items()])
+        images.add(conn, [_image_row(image, issued[key], stored[key]) for key, image in by_key.items()])
         job = rows.add(
             conn,
             import_id=request.import_id,
@@ -224,13 +218,25 @@ def _checksum(request: Process) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _image_row(image: ProcessImage, upload: Issued) -> dict[str, Any]:
+def _wrong_with(upload: Issued | None, stored: ObjectInfo | None) -> str | None:
+    if upload is None:
+        return "not issued"
+    if stored is None:
+        return "missing"
+    if stored.size != upload.size_bytes:
+        return "another size"
+    return "another checksum" if stored.sha256 not in (upload.sha256, None) else None
+
+
+def _image_row(image: ProcessImage, upload: Issued, stored: ObjectInfo) -> dict[str, Any]:
     values = image.model_dump(mode="json")
     return values | {
         "sha256": upload.sha256,
         "preview_key": upload.preview_key,
         "content_type": upload.content_type,
         "file_size_bytes": upload.size_bytes,
+        "region": upload.region,
+        "verified": stored.sha256 is not None,
         "taken_sort": image.taken_sort.isoformat() if image.taken_sort else None,
     }
 

@@ -4,7 +4,7 @@ it what galleries and organizers use (thumbnail, thumbhash, perceptual hash). De
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,30 +53,34 @@ class Previews:
             lease.progress(_STAGE, done, total)
 
     def _examine(self, user_id: int, rows: Sequence[Row]) -> list[Row]:
-        started = [(row, self._derive(row)) for row in rows]
-        return [self._finish(user_id, row, future) for row, future in started]
+        """The store is asked for many at once; originals, which are large, are fetched one after another."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="previews") as threads:
+            looked_at = list(zip(rows, threads.map(self._look_at, rows), strict=True))
+            examined = [(row, *self._made_sure(user_id, row, found)) for row, found in looked_at]
+            return list(threads.map(lambda item: self._kept(user_id, *item), examined))
 
-    def _derive(self, row: Row) -> "Future[Examined] | None":
-        key = row["preview_key"]
-        data = self._read(key) if key else None
-        return self._decoder.submit(examine_preview, data) if data else None
+    def _look_at(self, row: Row) -> Examined:
+        data = self._read(row)
+        return _result(self._decoder.submit(examine_preview, data)) if data else Examined(reason="missing")
 
-    def _read(self, key: str) -> bytes | None:
+    def _read(self, row: Row) -> bytes | None:
+        if row["preview_key"] is None:
+            return None
         try:
-            with self._storage.open(key) as file:
+            with self._storage.at(row["region"]).open(row["preview_key"]) as file:
                 return file.read()
         except NotFound:
             return None
 
-    def _finish(self, user_id: int, row: Row, future: "Future[Examined] | None") -> Row:
-        examined = _result(future) if future is not None else Examined(reason="missing")
-        key = row["preview_key"]
-        if examined.derived is None:
-            examined, key = self._remade(user_id, row)
+    def _made_sure(self, user_id: int, row: Row, examined: Examined) -> "tuple[Examined, str | None]":
+        return (examined, row["preview_key"]) if examined.derived is not None else self._remade(user_id, row)
+
+    def _kept(self, user_id: int, row: Row, examined: Examined, key: str | None) -> Row:
+        """The thumbnail is stored; what is to be written of it."""
         if examined.derived is None or key is None:
             return {"id": row["id"], "reason": examined.reason or "it could not be decoded"}
         thumb = thumb_key(user_id, examined.derived.thumb_sha256)
-        self._storage.put(thumb, examined.derived.thumb, content_type="image/jpeg")
+        self._storage.at(row["region"]).put(thumb, examined.derived.thumb, content_type="image/jpeg")
         return {
             "id": row["id"],
             "preview_key": key,
@@ -88,14 +92,14 @@ class Previews:
     def _remade(self, user_id: int, row: Row) -> "tuple[Examined, str | None]":
         """A new preview, from the original."""
         try:
-            with _local_copy(self._storage, row["storage_key"], row["content_type"]) as path:
+            with _local_copy(self._storage.at(row["region"]), row["storage_key"], row["content_type"]) as path:
                 preview = self._decoder.remake(path, row["content_type"]).result()
         except (CannotDecode, DecodeFailed) as error:
             return Examined(reason=str(error)), None
         except NotFound:
             return Examined(reason="its original is not in the store"), None
         key = preview_key(user_id, preview.sha256)
-        self._storage.put(key, preview.data, content_type="image/jpeg")
+        self._storage.at(row["region"]).put(key, preview.data, content_type="image/jpeg")
         return _result(self._decoder.submit(examine_preview, preview.data)), key
 
 

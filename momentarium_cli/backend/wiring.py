@@ -28,6 +28,7 @@ from momentarium_cli.backend.services import Services
 from momentarium_cli.backend.signing import Signer
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.uploads import Uploads
+from momentarium_cli.backend.verifying import Verifying
 from momentarium_cli.backend.worker import Worker
 from momentarium_cli.config import Settings, StorageSettings
 from momentarium_cli.errors import SettingsError
@@ -79,10 +80,12 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
     jobs = Jobs(database, storage, queue)
     arrivals = Arrivals()
     housekeeping = Housekeeping(database, storage)
+    images = Images(database, housekeeping)
     with Decoder(nice=_WORKER_NICENESS) as decoder:
         worker = Worker(
             jobs,
             queue,
+            Verifying(database, storage, images),
             Previews(database, storage, decoder, arrivals),
             Albums(database, jobs, LocalOrganizer()),
             housekeeping,
@@ -92,7 +95,7 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             uploads=Uploads(database, storage),
             jobs=jobs,
             galleries=Galleries(database, storage, signer),
-            images=Images(database, housekeeping),
+            images=images,
             arrivals=arrivals,
             files=storage if isinstance(storage, LocalStorage) else None,
         )

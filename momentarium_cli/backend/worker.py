@@ -1,4 +1,4 @@
-"""Runs the jobs that the queue delivers: looks at every preview, then makes the albums.
+"""Runs the jobs that the queue delivers: proves what is unproven, looks at every preview, then makes the albums.
 
 What a stage did is kept on the photos' rows, so an attempt goes on where the last one was interrupted.
 """
@@ -16,7 +16,8 @@ from momentarium_cli.backend.jobs import MAX_ATTEMPTS, Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
 from momentarium_cli.backend.previews import Previews
 from momentarium_cli.backend.queues.base import Queue
-from momentarium_cli.errors import MomentariumError, Temporary
+from momentarium_cli.backend.verifying import Verifying
+from momentarium_cli.errors import MomentariumError, NotAsDescribed, Temporary
 from momentarium_cli.logs import job_id as logged_job_id
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,17 @@ _RETRY_SECONDS = (2, 10, 60, 300)  # after the first, second, … attempt
 
 class Worker:
     def __init__(
-        self, jobs: Jobs, queue: Queue, previews: Previews, albums: Albums, housekeeping: Housekeeping
+        self,
+        jobs: Jobs,
+        queue: Queue,
+        verifying: Verifying,
+        previews: Previews,
+        albums: Albums,
+        housekeeping: Housekeeping,
     ) -> None:
         self._jobs = jobs
         self._queue = queue
+        self._verifying = verifying
         self._previews = previews
         self._albums = albums
         self._housekeeping = housekeeping
@@ -73,11 +81,15 @@ class Worker:
         lease = Lease(self._jobs, job, stop)
         try:
             with lease.kept():
+                self._verifying.prove(job, lease)
                 self._previews.examine(job, lease)
                 self._albums.organize(job, lease)
         except JobLost:
             # Where we are told to stop, nobody need wait for the lease to lapse; where it is lost, this does nothing.
             self._jobs.release(job)
+        except NotAsDescribed as error:
+            log.warning("job %s failed: %s", job.id, error)
+            self._jobs.fail(job, error.error_code, str(error))
         except MomentariumError as error:
             log.warning("job %s is put off: %s", job.id, error)
             self._put_off(job, error)

@@ -20,7 +20,7 @@ from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.signing import Signer
-from momentarium_cli.backend.storage.base import original_key
+from momentarium_cli.backend.storage.base import Storage, original_key
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.uploads import Uploads
 from momentarium_cli.models import PreviewFile, Process, ProcessImage, TakenAtSource, UploadFile
@@ -30,7 +30,7 @@ from momentarium_cli.photos.checksum import sha256_bytes
 @dataclass(frozen=True)
 class Bench:
     database: Database
-    storage: LocalStorage
+    storage: Any  # a Storage; some tests look into the folder of a local one
     jobs: Jobs
     uploads: Uploads
     galleries: Galleries
@@ -40,8 +40,10 @@ class Bench:
 
     @classmethod
     def on(cls, database: Database, folder: Path) -> "Bench":
-        signer = Signer("a secret")
-        storage = LocalStorage(folder, "http://127.0.0.1:1", signer)
+        return cls.with_store(database, LocalStorage(folder, "http://127.0.0.1:1", Signer("a secret")))
+
+    @classmethod
+    def with_store(cls, database: Database, storage: Storage) -> "Bench":
         jobs = Jobs(database, storage, PostgresQueue(database.conninfo))
         housekeeping = Housekeeping(database, storage)
         return cls(
@@ -49,7 +51,7 @@ class Bench:
             storage,
             jobs,
             Uploads(database, storage),
-            Galleries(database, storage, signer),
+            Galleries(database, storage, Signer("another secret")),
             housekeeping,
             Images(database, housekeeping),
         )

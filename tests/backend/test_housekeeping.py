@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event, Lock
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -16,7 +17,7 @@ from momentarium_cli.backend.db import housekeeping as rows
 from momentarium_cli.backend.db import images
 from momentarium_cli.backend.housekeeping import ABANDONED_FOR, UNUSED_FOR, Window
 from momentarium_cli.backend.jobs import Jobs
-from momentarium_cli.backend.storage.base import preview_key, thumb_key
+from momentarium_cli.backend.storage.base import ObjectInfo, preview_key, thumb_key
 from momentarium_cli.errors import NotAsDescribed, NotFound, StorageUnavailable, Temporary
 from momentarium_cli.models import PreviewFile, UploadFile
 from momentarium_cli.photos.checksum import sha256_bytes
@@ -217,14 +218,15 @@ class TestWhileDeleting:
         """The photo is checked; it is swept; it is asked for again, and not there yet; it is registered."""
         key, _ = upload(bench, user, b"photo")
         old(bench, key)
-        verify = Jobs._verify
+        verified = Jobs._verified
 
-        def swept_and_issued_again(self: Jobs, *arguments: object) -> None:
-            verify(self, *arguments)  # type: ignore[arg-type]
+        def swept_and_issued_again(self: Jobs, *arguments: Any) -> dict[str, ObjectInfo]:
+            found = verified(self, *arguments)
             assert swept(bench) == {key}
             bench.issue(user, b"photo")
+            return found
 
-        monkeypatch.setattr(Jobs, "_verify", swept_and_issued_again)
+        monkeypatch.setattr(Jobs, "_verified", swept_and_issued_again)
         with pytest.raises(NotAsDescribed, match="deleted"):
             bench.accept(user, key)
         assert bench.run("select 1 from images") == []

@@ -18,6 +18,7 @@ from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.previews import Previews
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.storage.base import preview_key
+from momentarium_cli.backend.verifying import Verifying
 from momentarium_cli.backend.worker import Worker
 from momentarium_cli.errors import StorageUnavailable
 from momentarium_cli.models import JobState
@@ -48,7 +49,14 @@ def user(bench: Bench) -> int:
 def make_worker(bench: Bench, decoder: Decoder) -> Worker:
     queue = PostgresQueue(bench.database.conninfo)
     previews = Previews(bench.database, bench.storage, decoder, Arrivals())
-    return Worker(bench.jobs, queue, previews, Albums(bench.database, bench.jobs, LocalOrganizer()), bench.housekeeping)
+    return Worker(
+        bench.jobs,
+        queue,
+        Verifying(bench.database, bench.storage, bench.images),
+        previews,
+        Albums(bench.database, bench.jobs, LocalOrganizer()),
+        bench.housekeeping,
+    )
 
 
 def picture(seed: int, size: tuple[int, int] = (64, 48), **options: object) -> bytes:
@@ -111,6 +119,23 @@ def test_a_good_preview_is_kept_and_everything_is_derived_from_it(bench: Bench, 
     assert row["decode_error"] is None and row["thumbhash"] and row["phash"] is not None
     with bench.storage.open(str(row["thumb_key"])) as file, Image.open(file) as thumb:
         assert max(thumb.size) == 320
+
+
+def test_a_photo_that_the_store_did_not_keep_whole_fails_its_job_by_name_and_a_retry_goes_on_without_it(
+    bench: Bench, worker: Worker, user: int
+) -> None:
+    keys = [upload(bench, user, picture(seed), preview(seed)) for seed in range(2)]
+    job = bench.accept(user, *keys)
+    bench.run("update images set verified = false")  # as where the store cannot tell
+    bench.storage._path(keys[1]).write_bytes(b"other bytes")
+    row = run(bench, worker, job)
+    assert (row["status"], row["error_code"], row["attempt"]) == ("failed", "not_as_described", 1)
+    assert "1.jpg is not what was uploaded. Upload again" in str(row["error_message"])
+    assert bench.storage.head(keys[1]) is None
+    bench.jobs.retry(user, job.id)
+    assert run(bench, worker, job)["status"] == "completed"
+    assert image(bench, keys[0])["verified"] is True
+    assert [album.photo_count for album in bench.galleries.gallery(user).albums] == [1]
 
 
 def with_exif(seed: int) -> bytes:

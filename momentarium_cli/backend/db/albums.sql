@@ -1,25 +1,29 @@
 -- page: albums newest first, those without dates last, without those whose photos are all in the bin
 select a.*, n.shown as photo_count,
-       coalesce(c.thumb_key, (select i.thumb_key from album_images x join images i on i.id = x.image_id
-                               where x.album_id = a.id and i.deleted_at is null and i.thumb_key is not null
-                               order by x.display_order limit 1)) as cover_key
+       c.thumb_key as cover_key, c.region as cover_region
   from albums a
  cross join lateral (select count(*) filter (where i.deleted_at is null) as shown, count(*) as held
                        from album_images x join images i on i.id = x.image_id where x.album_id = a.id) n
-  left join images c on c.id = a.cover_image_id and c.deleted_at is null
+  left join images c on c.id = coalesce(
+       (select i.id from images i where i.id = a.cover_image_id and i.deleted_at is null and i.thumb_key is not null),
+       (select i.id from album_images x join images i on i.id = x.image_id
+         where x.album_id = a.id and i.deleted_at is null and i.thumb_key is not null
+         order by x.display_order limit 1))
  where (coalesce(a.starts_at, '-infinity'), a.id) < (%(starts_at)s::timestamp, %(id)s) and (n.shown > 0 or n.held = 0)
  order by coalesce(a.starts_at, '-infinity') desc, a.id desc
  limit %(limit)s
 
 -- one: an album
 select a.*,
-       coalesce(c.thumb_key, (select i.thumb_key from album_images x join images i on i.id = x.image_id
-                               where x.album_id = a.id and i.deleted_at is null and i.thumb_key is not null
-                               order by x.display_order limit 1)) as cover_key,
+       c.thumb_key as cover_key, c.region as cover_region,
        (select count(*) from album_images x join images i on i.id = x.image_id
          where x.album_id = a.id and i.deleted_at is null) as photo_count
   from albums a
-  left join images c on c.id = a.cover_image_id and c.deleted_at is null
+  left join images c on c.id = coalesce(
+       (select i.id from images i where i.id = a.cover_image_id and i.deleted_at is null and i.thumb_key is not null),
+       (select i.id from album_images x join images i on i.id = x.image_id
+         where x.album_id = a.id and i.deleted_at is null and i.thumb_key is not null
+         order by x.display_order limit 1))
  where a.id = %(id)s
 
 -- near: albums that new photos may continue: those near them in time, and those that have no time of their own

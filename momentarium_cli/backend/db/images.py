@@ -26,6 +26,14 @@ def without_thumb(conn: Connection, keys: Sequence[str]) -> list[Row]:
     return conn.execute(SQL["without_thumb"], {"keys": list(keys)}).fetchall()
 
 
+def unverified(conn: Connection, keys: Sequence[str]) -> list[Row]:
+    return conn.execute(SQL["unverified"], {"keys": list(keys)}).fetchall()
+
+
+def verified(conn: Connection, image_id: int) -> None:
+    conn.execute(SQL["verified"], {"id": image_id})
+
+
 def derived(conn: Connection, rows: Sequence[Row]) -> None:
     """rows: id, preview_key, thumb_key, thumbhash, phash."""
     conn.cursor().executemany(SQL["derived"], rows)

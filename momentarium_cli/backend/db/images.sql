@@ -1,12 +1,12 @@
 -- add: photos of a request; one that is there already stays as it is, and comes back if it was in the bin
 insert into images (user_id, storage_key, sha256, preview_key, original_filename, content_type, file_size_bytes, width,
                     height, taken_at, utc_offset_minutes, taken_at_source, taken_sort, latitude, longitude, altitude,
-                    camera, source_folder, decode_error)
+                    camera, source_folder, decode_error, region, verified)
 select app_user(), x.* from jsonb_to_recordset(%(rows)s)
        as x (storage_key text, sha256 text, preview_key text, original_filename text, content_type text,
              file_size_bytes bigint, width integer, height integer, taken_at timestamp, utc_offset_minutes integer,
              taken_at_source text, taken_sort timestamptz, latitude double precision, longitude double precision,
-             altitude double precision, camera text, source_folder text, decode_error text)
+             altitude double precision, camera text, source_folder text, decode_error text, region text, verified boolean)
 on conflict (user_id, sha256) do update set deleted_at = null
 
 -- unplaced: a job's photos that are in no album yet
@@ -16,7 +16,7 @@ select i.* from images i
  order by i.id
 
 -- without_thumb: a job's photos whose preview was not looked at yet
-select id, storage_key, sha256, preview_key, content_type, decode_error from images
+select id, storage_key, sha256, preview_key, content_type, decode_error, region from images
  where storage_key = any(%(keys)s) and thumb_key is null and decode_error is null
  order by id
 
@@ -31,6 +31,14 @@ insert into discarded (storage_key, user_id)
 select distinct key, app_user() from unnest(array[%(preview_key)s, %(thumb_key)s]) as key
  where not exists (select from photo)
 on conflict do nothing
+
+-- unverified: a job's photos whose store could not tell their checksum
+select id, storage_key, sha256, original_filename, region from images
+ where storage_key = any(%(keys)s) and not verified
+ order by id
+
+-- verified: a photo whose bytes were read, and are what they must be
+update images set verified = true where id = %(id)s
 
 -- undecodable: a photo that cannot be shown, and why
 update images set decode_error = %(reason)s, preview_key = null where id = %(id)s and thumb_key is null

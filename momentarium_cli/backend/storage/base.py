@@ -115,6 +115,14 @@ class Storage(ABC):
             found = zip(distinct, threads.map(self.head, distinct), strict=True)
             return {key: info for key, info in found if info is not None}
 
+    def heads_at(self, regions: Mapping[str, str | None]) -> dict[str, ObjectInfo]:
+        """The same, where each key's region is known."""
+        keys_of: dict[str | None, list[str]] = {}
+        for key, region in regions.items():
+            keys_of.setdefault(region, []).append(key)
+        found = (self.at(region).heads(keys) for region, keys in keys_of.items())
+        return {key: info for some in found for key, info in some.items()}
+
     @abstractmethod
     def open(self, key: str) -> BinaryIO:
         """The object's bytes as they stream in, to be closed by the caller; NotFound if there is none."""

@@ -1,0 +1,3 @@
+-- Thumbs of deleted photos are in `discarded`.
+
+alter table uploads drop column thumb_key;
