@@ -1,14 +1,14 @@
-"""The backend's parts on a real database and a real folder, without a server in front and a worker behind."""
+"""The backend's parts on a real database and a real store, without a server in front and a worker behind."""
 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from uuid6 import uuid7
 
 from momentarium_cli.backend.db import users
@@ -21,7 +21,6 @@ from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.signing import Signer
 from momentarium_cli.backend.storage.base import Storage, original_key
-from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.uploads import Uploads
 from momentarium_cli.models import PreviewFile, Process, ProcessImage, TakenAtSource, UploadFile
 from momentarium_cli.photos.checksum import sha256_bytes
@@ -39,11 +38,7 @@ class Bench:
     _numbers: Any = field(default_factory=itertools.count)
 
     @classmethod
-    def on(cls, database: Database, folder: Path) -> "Bench":
-        return cls.with_store(database, LocalStorage(folder, "http://127.0.0.1:1", Signer("a secret")))
-
-    @classmethod
-    def with_store(cls, database: Database, storage: Storage) -> "Bench":
+    def on(cls, database: Database, storage: Storage) -> "Bench":
         jobs = Jobs(database, storage, PostgresQueue(database.conninfo))
         housekeeping = Housekeeping(database, storage)
         return cls(
@@ -97,6 +92,9 @@ class Bench:
         with self.database.administration() as conn:
             cursor = conn.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
+
+
+on_every_store = pytest.mark.parametrize("store", ["disk", "bucket"], indirect=True)
 
 
 def batch(

@@ -21,7 +21,7 @@ from momentarium_cli.backend.storage.base import ObjectInfo, preview_key, thumb_
 from momentarium_cli.errors import NotAsDescribed, NotFound, StorageUnavailable, Temporary
 from momentarium_cli.models import PreviewFile, UploadFile
 from momentarium_cli.photos.checksum import sha256_bytes
-from tests.backend.bench import Bench
+from tests.backend.bench import Bench, on_every_store
 
 PREVIEW = b"the preview"
 
@@ -74,6 +74,7 @@ def lose(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench.storage, "delete", away)
 
 
+@on_every_store
 class TestSweep:
     def test_uploads_that_never_became_photos_go_after_seven_days_with_all_that_they_left(
         self, bench: Bench, user: int
@@ -153,6 +154,7 @@ class TestSweep:
         assert stored(bench) == set(theirs)
 
 
+@on_every_store
 class TestWhileDeleting:
     @pytest.fixture
     def marked(self, bench: Bench, user: int, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -232,6 +234,7 @@ class TestWhileDeleting:
         assert bench.run("select 1 from images") == []
 
 
+@on_every_store
 class TestPreviewsAndThumbs:
     def test_they_wait_while_a_job_is_worked_on(self, bench: Bench, user: int) -> None:
         image_id = photo(bench, user, b"photo")
@@ -388,10 +391,12 @@ def raced(bench: Bench, count: int, seed: int) -> None:
     assert len(registered) > count // 2 and race.told["missing"] + race.told["not issued"] > count // 20
 
 
+@on_every_store
 def test_nothing_that_was_accepted_is_lost_to_a_sweeper(bench: Bench) -> None:
     raced(bench, 100, seed=20240512)
 
 
+@on_every_store
 @pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(3))

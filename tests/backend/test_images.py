@@ -11,8 +11,10 @@ from momentarium_cli.backend.lease import Lease
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.errors import NotFound, StorageUnavailable
 from momentarium_cli.models import UploadStatus
-from tests.backend.bench import Bench, batch
+from tests.backend.bench import Bench, batch, on_every_store
 from tests.backend.test_housekeeping import described, old, photo, stored, upload
+
+pytestmark = on_every_store
 
 DAY = datetime(2024, 5, 12, 10)
 

@@ -6,8 +6,10 @@ from momentarium_cli.backend import leaving
 from momentarium_cli.backend.db import users
 from momentarium_cli.backend.leaving import Deleted, Waiting
 from momentarium_cli.errors import StorageUnavailable
-from tests.backend.bench import Bench
+from tests.backend.bench import Bench, on_every_store
 from tests.backend.test_housekeeping import photo, stored, upload
+
+pytestmark = on_every_store
 
 
 @pytest.fixture

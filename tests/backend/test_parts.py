@@ -2,7 +2,6 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier, Event
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -10,7 +9,6 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
-from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.lease import Lease
 from momentarium_cli.backend.storage.base import original_key
 from momentarium_cli.backend.storage.local import LocalStorage
@@ -18,20 +16,12 @@ from momentarium_cli.backend.verifying import Verifying
 from momentarium_cli.errors import InsufficientStorage, NotAsDescribed, NotFound, Temporary
 from momentarium_cli.models import FileParts, SignedPart, UploadFile, UploadSlot
 from momentarium_cli.photos.checksum import sha256_bytes
-from tests.backend.bench import Bench
-from tests.backend.storage.stores import opened
-from tests.seaweed import Seaweed
+from tests.backend.bench import Bench, on_every_store
+
+pytestmark = on_every_store
 
 PART = 5 << 20
 DATA = random.Random(3).randbytes(2 * PART + 1000)
-
-
-@pytest.fixture(params=["disk", "bucket"])
-def bench(request: pytest.FixtureRequest, database: Database, tmp_path: Path) -> Bench:
-    if request.param == "disk":
-        return Bench.on(database, tmp_path / "objects")
-    seaweed: Seaweed = request.getfixturevalue("seaweed")
-    return Bench.with_store(database, opened(seaweed, seaweed.new_bucket()))
 
 
 @pytest.fixture
