@@ -248,6 +248,7 @@ class JobStatus(Value):
     stage: str | None = None
     done: int = 0
     total: int = 0
+    seconds_left: float | None = Field(default=None, description="of the stage, at the pace so far")
     attempt: int = 0
     organized_by: str | None = None
     error_code: str | None = None

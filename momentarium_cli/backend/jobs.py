@@ -8,7 +8,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -97,10 +97,10 @@ class Jobs:
         with self._database.transaction(job.user_id) as conn:
             return rows.renew(conn, job, LEASE)
 
-    def progress(self, job: Job, stage: str, done: int, total: int) -> bool:
-        """Whether the job is still this worker's."""
+    def progress(self, job: Job, stage: str, done: int, total: int, *, begins: bool) -> bool:
+        """Whether the job is still this worker's. `begins`: it is at the beginning of the stage."""
         with self._database.transaction(job.user_id) as conn:
-            return rows.progress(conn, job, stage, done, total)
+            return rows.progress(conn, job, stage, done, total, begins=begins)
 
     def complete(self, conn: Connection, job: Job, organized_by: str, result: dict[str, Any]) -> bool:
         """End the job in the transaction that wrote its albums; False if it is no longer this worker's."""
@@ -241,6 +241,14 @@ def _image_row(image: ProcessImage, upload: Issued, stored: ObjectInfo) -> dict[
     }
 
 
+def _seconds_left(job: Job) -> float | None:
+    """Of the stage that it is in, at the pace so far; None where that says nothing yet."""
+    if job.status != "processing" or job.stage_started_at is None or job.done <= job.stage_began_at:
+        return None
+    took = datetime.now(UTC) - job.stage_started_at
+    return max(0.0, round(took.total_seconds() / (job.done - job.stage_began_at) * (job.total - job.done), 1))
+
+
 def _status(job: Job, made: Sequence[Any]) -> JobStatus:
     return JobStatus(
         id=job.id,
@@ -249,6 +257,7 @@ def _status(job: Job, made: Sequence[Any]) -> JobStatus:
         stage=job.stage,
         done=job.done,
         total=job.total,
+        seconds_left=_seconds_left(job),
         attempt=job.attempt,
         organized_by=job.organized_by,
         error_code=job.error_code,

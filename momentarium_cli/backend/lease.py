@@ -25,6 +25,7 @@ class Lease:
         self._jobs = jobs
         self._ended = Event()
         self._lost = Event()
+        self._stage: str | None = None
 
     def check(self) -> None:
         """Raise JobLost if the job is no longer ours, or if the worker is to stop."""
@@ -34,7 +35,8 @@ class Lease:
     def progress(self, stage: str, done: int, total: int) -> None:
         """Say how far the job is; checks, too."""
         self.check()
-        if not self._jobs.progress(self.job, stage, done, total):
+        begins, self._stage = stage != self._stage, stage
+        if not self._jobs.progress(self.job, stage, done, total, begins=begins):
             raise JobLost
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""`momentarium serve`: the API and the worker in one process, and the PostgreSQL they need.
+"""`momentarium serve`: the API and the worker, in one process or each for itself, and the PostgreSQL they need.
 
 One server serves a data folder: it holds the folder's lock and says in run/server.json where it listens. One that a
 client started for itself ends when no client is left and nothing is to be done.
@@ -36,22 +36,40 @@ _LOOK_SECONDS = 1.0
 _BACKLOG = 256
 
 
-def serve(settings: Settings, *, until_idle: bool, ready: Callable[[str], None]) -> None:
+def work(settings: Settings, *, ready: Callable[[], None]) -> None:
+    """Run jobs until a signal comes. `ready` is called once it takes them."""
+    _check_shared(settings)
+    stop = Event()
+    with (
+        _stopped_by_signals(stop),
+        open_database(settings) as opened,
+        open_backend(settings, opened.database) as backend,
+    ):
+        ready()
+        backend.worker.work(stop)
+
+
+def serve(settings: Settings, *, worker: bool = True, until_idle: bool, ready: Callable[[str], None]) -> None:
     """Serve until a signal comes, or, with `until_idle`, until nobody needs it any more.
 
-    `ready` is called with the address once requests are answered. LockHeld: another server has this data folder.
+    Without `worker` it is the API alone. `ready` is called with the address once requests are answered. LockHeld:
+    another server has this data folder.
     """
+    if not worker:
+        _check_shared(settings)
     stop = Event()
     with ExitStack() as stack:
         stack.enter_context(_interruptible())
-        stack.enter_context(server_lock(settings.data_dir).acquire(what="momentarium serve"))
+        if worker:
+            stack.enter_context(server_lock(settings.data_dir).acquire(what="momentarium serve"))
         opened = stack.enter_context(open_database(settings))
         listener = stack.enter_context(_listen(settings, until_idle=until_idle))
         backend = stack.enter_context(open_backend(settings, opened.database))
         if opened.embedded is not None:
             backend.services.jobs.take_over()
         server = _http_server(backend)
-        stack.enter_context(_background("worker", _worker(backend.worker, stop), stop))
+        if worker:
+            stack.enter_context(_background("worker", _worker(backend.worker, stop), stop))
         if opened.embedded is not None:
             stack.enter_context(_background("postgres", _keep_up(opened.embedded, stop), stop))
             stack.enter_context(_announced(settings, backend, opened.database, _address(listener)))
@@ -61,6 +79,31 @@ def serve(settings: Settings, *, until_idle: bool, ready: Callable[[str], None])
         stack.callback(stop.set)
         ready(settings.server.public_url or _address(listener))
         server.run(sockets=[listener])
+
+
+def _check_shared(settings: Settings) -> None:
+    if settings.database.url is None:
+        raise SettingsError(
+            "--role is for a database that several servers share.",
+            hint="Set database.url, or leave --role out: then one server does all.",
+        )
+
+
+@contextmanager
+def _stopped_by_signals(stop: Event) -> Iterator[None]:
+    """SIGTERM and Ctrl-C set `stop`; a second one ends at once."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            signal.default_int_handler(number, frame)
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

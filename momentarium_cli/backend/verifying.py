@@ -26,9 +26,9 @@ class Verifying:
         so that they can be uploaded again."""
         with self._database.transaction(job.user_id) as conn:
             waiting = rows.unverified(conn, job.image_keys)
-        wrong = []
-        for done, row in enumerate(waiting):
-            lease.progress(_STAGE, done, len(waiting))
+        wrong, total = [], len(job.image_keys)
+        for done, row in enumerate(waiting, total - len(waiting)):
+            lease.progress(_STAGE, done, total)
             if self._is_whole(row, lease):
                 with self._database.transaction(job.user_id) as conn:
                     rows.verified(conn, row["id"])

@@ -98,6 +98,7 @@ def job_line(job: "JobStatus") -> str:
     line = f"job {job.id}: {job.status.value}"
     if not job.status.ended and job.stage:
         line += f", {job.stage} {job.done:,} of {job.total:,}"
+        line += f", {duration(job.seconds_left)} left" if job.seconds_left is not None else ""
     if job.error_message:
         line += f" ({plain(job.error_message)})"
     return line

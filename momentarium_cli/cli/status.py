@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from momentarium_cli.models import JobStatus
 
 Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="An import or a job; none: the latest import.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Tell of every change, until all jobs have ended.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @command(app, client=True)
-def status(session: Session, identifier: Id = None, json: Json = False) -> int:
+def status(session: Session, identifier: Id = None, follow: Follow = False, json: Json = False) -> int:
     """Tell how an import or a job is doing.
 
     Ends with 6 if a job failed; its photos are safe then, and `momentarium retry JOB` tries again.
     """
     with session.momentarium() as momentarium:
         jobs = _jobs(momentarium.api, identifier)
+        if follow:
+            jobs = _followed(momentarium.api, jobs, json=json)
     if json:
         print_json({"schema": 1, "jobs": [job.model_dump(mode="json") for job in jobs]})
     else:
@@ -49,6 +52,24 @@ def _jobs(api: "Api", identifier: str | None) -> "list[JobStatus]":
         return [api.job(wanted)[0]]
     except NotFound:
         raise NotFound(f"There is no import and no job {identifier}.") from None
+
+
+def _followed(api: "Api", jobs: "list[JobStatus]", *, json: bool) -> "list[JobStatus]":
+    """The jobs as they ended."""
+    from threading import Event
+
+    from momentarium_cli.client.poll import follow
+
+    latest = {}
+    for event in follow(api, [str(job.id) for job in jobs], Event()):
+        latest[event.job.id] = event.job
+        if event.job.status.ended:
+            continue
+        if json:
+            print_json(event.as_json())
+        else:
+            typer.echo(job_line(event.job))
+    return list(latest.values())
 
 
 def _show(jobs: "list[JobStatus]") -> None:

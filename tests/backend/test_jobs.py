@@ -131,7 +131,7 @@ class TestLease:
         new = claimed(bench, old)
         assert (new.id, new.fence, new.attempt) == (old.id, 2, 2)
         assert not bench.jobs.renew(old)
-        assert not bench.jobs.progress(old, "previews", 1, 1)
+        assert not bench.jobs.progress(old, "previews", 1, 1, begins=True)
         with bench.database.transaction(user) as conn:
             assert not bench.jobs.complete(conn, old, "late", {})
         bench.jobs.fail(old, "late", "late")
@@ -140,7 +140,7 @@ class TestLease:
         assert (row["status"], row["stage"], row["error_code"], row["lease_until"]) == (
             "processing", None, None, new.lease_until,
         )  # fmt: skip
-        assert bench.jobs.progress(new, "previews", 1, 1)
+        assert bench.jobs.progress(new, "previews", 1, 1, begins=True)
         finish(bench, new)
         assert bench.row(new)["organized_by"] == "test"
 
@@ -182,6 +182,25 @@ class TestLease:
         stop.set()
         with pytest.raises(JobLost):
             lease.check()
+
+
+class TestEstimate:
+    def test_it_follows_the_pace_since_this_worker_began_the_stage(self, bench: Bench, user: int) -> None:
+        job = claimed(bench, bench.accept(user))
+        lease = Lease(bench.jobs, job, Event())
+        lease.progress("previews", 20, 100)
+        assert bench.jobs.status(user, job.id).seconds_left is None, "nothing was done yet"
+        bench.run("update processing_jobs set stage_started_at = now() - interval '10 seconds'")
+        lease.progress("previews", 40, 100)
+        left = bench.jobs.status(user, job.id).seconds_left
+        assert left is not None and 29 < left < 32
+
+    def test_each_stage_and_each_attempt_has_its_own_pace(self, bench: Bench, user: int) -> None:
+        job = claimed(bench, bench.accept(user))
+        for lease, stage in ((first := Lease(bench.jobs, job, Event()), "previews"), (first, "organizing"),
+                             (Lease(bench.jobs, job, Event()), "organizing")):  # fmt: skip
+            lease.progress(stage, 50, 100)
+            assert bench.jobs.status(user, job.id).seconds_left is None
 
 
 def lost(lease: Lease) -> bool:

@@ -27,6 +27,8 @@ class Job:
     error_code: str | None
     error_message: str | None
     stage: str | None
+    stage_started_at: datetime | None
+    stage_began_at: int
     done: int
     total: int
     attempt: int
@@ -83,8 +85,9 @@ def renew(conn: Connection, job: Job, lease: timedelta) -> bool:
     return conn.execute(SQL["renew"], {"id": job.id, "fence": job.fence, "lease": lease}).fetchone() is not None
 
 
-def progress(conn: Connection, job: Job, stage: str, done: int, total: int) -> bool:
-    values = {"id": job.id, "fence": job.fence, "stage": stage, "done": done, "total": total}
+def progress(conn: Connection, job: Job, stage: str, done: int, total: int, *, begins: bool) -> bool:
+    """`begins`: this worker is at the beginning of the stage."""
+    values = {"id": job.id, "fence": job.fence, "stage": stage, "done": done, "total": total, "begins": begins}
     return conn.execute(SQL["progress"], values).fetchone() is not None
 
 

@@ -23,7 +23,10 @@ update processing_jobs set lease_until = clock_timestamp() + %(lease)s
 returning id
 
 -- progress: how far a job is
-update processing_jobs set stage = %(stage)s, done = %(done)s, total = %(total)s
+update processing_jobs
+   set stage = %(stage)s, done = %(done)s, total = %(total)s,
+       stage_started_at = case when %(begins)s then clock_timestamp() else stage_started_at end,
+       stage_began_at = case when %(begins)s then %(done)s else stage_began_at end
  where id = %(id)s and fence = %(fence)s and status = 'processing'
 returning id
 
