@@ -18,6 +18,9 @@ from urllib.parse import urlsplit
 
 from momentarium_cli.errors import NotAllowed, SettingsError
 
+PROCESS_PATH = "/api/jobs/process"
+FAILED_PATH = "/api/jobs/failed"
+MAINTENANCE_PATH = "/api/maintenance"
 MAX_BODY_BYTES = 1_000_000
 TOLERANCE_SECONDS = 10
 _MAX_LIFE_SECONDS = 300
