@@ -66,6 +66,33 @@ class StorageSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueSettings:
+    backend: Literal["postgres", "qstash"] = _setting(
+        "postgres",
+        "who wakes the workers: the database, or QStash by calling this server",
+        choices=("postgres", "qstash"),
+    )
+    qstash_url: str = _setting(
+        "https://qstash.upstash.io", "the address of QStash in your region", also=("QSTASH_URL",)
+    )
+    qstash_token: str | None = _setting(None, "the token to publish with", secret=True, also=("QSTASH_TOKEN",))
+    qstash_current_signing_key: str | None = _setting(
+        None, "the key that QStash signs its calls with", secret=True, also=("QSTASH_CURRENT_SIGNING_KEY",)
+    )
+    qstash_next_signing_key: str | None = _setting(
+        None, "the key it signs with after the next rotation", secret=True, also=("QSTASH_NEXT_SIGNING_KEY",)
+    )
+    qstash_parallelism: int = _setting(10, "how many jobs QStash may have running at once")
+    qstash_rate: int = _setting(0, "how many jobs QStash may start a minute; 0: no limit")
+    api_secret: str | None = _setting(
+        None, "the secret that QStash has to bring along; 16 characters or more", secret=True
+    )
+    previous_api_secret: str | None = _setting(
+        None, "the one before, while messages with it are still under way", secret=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Organizer:
     backend: str = _setting("local", "who makes the albums", choices=("local",))
 
@@ -76,6 +103,7 @@ class Settings:
     server: Server = field(default_factory=Server)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
     organizer: Organizer = field(default_factory=Organizer)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -91,6 +119,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "server": Server,
     "database": DatabaseSettings,
     "storage": StorageSettings,
+    "queue": QueueSettings,
     "organizer": Organizer,
 }
 

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +61,22 @@ class ApiServer:
 
 
 @contextmanager
-def serving(data_dir: Path, database: Database) -> Iterator[ApiServer]:
-    """A backend of its own behind a live server."""
-    with listening() as (listener, url), open_backend(Settings(data_dir=data_dir), database) as backend:
+def serving(
+    data_dir: Path, database: Database, settings: Callable[[str], Settings] | None = None
+) -> Iterator[ApiServer]:
+    """A backend of its own behind a live server; `settings` are made of its address."""
+    with listening() as (listener, url):
+        chosen = settings(url) if settings else Settings(data_dir=data_dir)
+        with _serving(listener, url, chosen, database) as server:
+            yield server
+
+
+@contextmanager
+def _serving(listener: socket.socket, url: str, settings: Settings, database: Database) -> Iterator[ApiServer]:
+    with open_backend(settings, database) as backend:
         app = create_app(backend.services)
         with answering(app, listener):
-            yield ApiServer(url, backend.services, backend.worker, data_dir)
+            yield ApiServer(url, backend.services, backend.worker, settings.data_dir)
 
 
 @contextmanager

@@ -105,5 +105,7 @@ def test_every_setting_has_an_environment_name_and_says_what_it_is_for() -> None
 
 def test_secrets_are_known_as_such() -> None:
     assert {item.key for item in config.definitions() if item.secret} == {
-        "server.token", "server.secret_key", "database.url", "database.direct_url",
+        "server.token", "server.secret_key", "database.url", "database.direct_url", "queue.qstash_token",
+        "queue.qstash_current_signing_key", "queue.qstash_next_signing_key", "queue.api_secret",
+        "queue.previous_api_secret",
     }  # fmt: skip

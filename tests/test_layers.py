@@ -10,7 +10,7 @@ import momentarium_cli
 
 PACKAGE = Path(momentarium_cli.__file__).parent
 COMMON = {"models", "errors", "config", "logs", "rendezvous"}
-ADAPTERS = {"LocalStorage", "PostgresQueue", "LocalOrganizer", "EmbeddedPostgres"}
+ADAPTERS = {"LocalStorage", "PostgresQueue", "QStashQueue", "LocalOrganizer", "EmbeddedPostgres"}
 
 
 def modules() -> dict[str, Path]:
@@ -103,6 +103,7 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
         ("psycopg", ("backend.db",)),
         ("psycopg_pool", ("backend.db.pool",)),
         ("procrastinate", ("backend.queues", "backend.db.migrate")),
+        ("qstash", ("backend.queues",)),
         ("fastapi", ("backend.api",)),
         ("starlette", ("backend.api",)),
         ("uvicorn", ("backend.server",)),

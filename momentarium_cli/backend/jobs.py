@@ -118,13 +118,13 @@ class Jobs:
         """Let go of the job; it is claimed again after `delay`."""
         with self._database.transaction(job.user_id) as conn:
             if rows.postpone(conn, job, delay, error.error_code, error.message):
-                self._queue.deliver(job.id, conn, after=delay)
+                self._queue.deliver(job.id, job.fence, conn, after=delay)
 
     def release(self, job: Job) -> None:
         """Let go of a job that was interrupted; whoever is there claims it, and it counts as no attempt."""
         with self._database.transaction(job.user_id) as conn:
             if rows.release(conn, job):
-                self._queue.deliver(job.id, conn)
+                self._queue.deliver(job.id, job.fence, conn)
 
     def take_over(self) -> None:
         """For the only server of a database, when it starts: whoever held a lease is dead, so none need lapse."""
@@ -135,10 +135,28 @@ class Jobs:
         """Wake a worker for every job that is due and that nobody works on. Returns how many there were."""
         with self._database.transaction(None) as conn:
             self._queue.tidy(conn)
-            overdue = rows.overdue(conn)
-            for job_id in overdue:
-                self._queue.deliver(job_id, conn)
+            overdue = rows.wake_overdue(conn, self._queue.patience)
+            for job in overdue:
+                self._queue.deliver(job.id, job.fence, conn)
             return len(overdue)
+
+    def undelivered(self, job_id: UUID, fence: int, reason: str) -> None:
+        """The queue gave up a message. Unless the job was taken care of since: send another, or give up as well."""
+        with self._database.transaction(None) as conn:
+            job = rows.of_message(conn, job_id)
+        if job is None:
+            return
+        with self._database.transaction(job.user_id) as conn:
+            if job.attempt >= MAX_ATTEMPTS:
+                if rows.fail_undelivered(conn, job_id, fence, "gave_up", gave_up(reason)):
+                    self._wake_next(conn)
+            elif again := rows.redeliver(conn, job_id, fence):
+                self._queue.deliver(again.id, again.fence, conn)
+
+    def known(self, job_id: UUID) -> bool:
+        """Whether there is such a job, of any user."""
+        with self._database.transaction(None) as conn:
+            return rows.of_message(conn, job_id) is not None
 
     def open_count(self) -> int:
         """How many jobs, of all users, have not ended."""
@@ -191,14 +209,19 @@ class Jobs:
         )
         if job is None:  # the same request, at the same time
             return _same(_found(rows.by_idempotency_key(conn, idempotency_key)), checksum), True
-        self._queue.deliver(job.id, conn)
+        self._queue.deliver(job.id, job.fence, conn)
         return job, False
 
     def _wake_next(self, conn: Connection) -> None:
         """Claiming takes the user's jobs in order, so one that ended wakes the next."""
-        waiting = rows.next_pending(conn)
+        waiting = rows.wake_next(conn)
         if waiting is not None:
-            self._queue.deliver(waiting, conn)
+            self._queue.deliver(waiting.id, waiting.fence, conn)
+
+
+def gave_up(reason: str) -> str:
+    """What a job that is given up says."""
+    return f"Gave up after {MAX_ATTEMPTS} attempts: {reason} The photos are safe; `momentarium retry` tries again."
 
 
 def _same(job: Job, checksum: str) -> Job:

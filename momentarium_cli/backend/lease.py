@@ -1,6 +1,7 @@
 """A claimed job, kept while it is worked on."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -16,24 +17,39 @@ class JobLost(Exception):
     """The job is no longer this worker's to write to."""
 
 
-class Lease:
-    """A claimed job. It is renewed in the background; whoever works on it asks `check` now and then."""
+class SliceOver(JobLost):
+    """The time for this slice of the job is over; what was done is kept."""
 
-    def __init__(self, jobs: Jobs, job: Job, stop: Event) -> None:
+
+class Lease:
+    """A claimed job. It is renewed in the background; whoever works on it asks `check` now and then.
+
+    `until`, in monotonic seconds: when this slice of it is over. `got_further`: whether this slice did anything that
+    the next need not do again.
+    """
+
+    def __init__(self, jobs: Jobs, job: Job, stop: Event, until: float | None = None) -> None:
         self.job = job
         self.stop = stop
+        self.got_further = False
+        self._until = until
+        self._at = ("", 0)
         self._jobs = jobs
         self._ended = Event()
         self._lost = Event()
         self._stage: str | None = None
 
     def check(self) -> None:
-        """Raise JobLost if the job is no longer ours, or if the worker is to stop."""
+        """Raise JobLost if the job is no longer ours, or if the worker is to stop; SliceOver if its time is over."""
         if self._lost.is_set() or self.stop.is_set():
             raise JobLost
+        if self._until is not None and time.monotonic() >= self._until:
+            raise SliceOver
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Say how far the job is; checks, too."""
+        self.got_further |= stage == self._at[0] and done > self._at[1]
+        self._at = stage, done
         self.check()
         begins, self._stage = stage != self._stage, stage
         if not self._jobs.progress(self.job, stage, done, total, begins=begins):

@@ -17,24 +17,28 @@ from momentarium_cli.backend.arrivals import Arrivals
 from momentarium_cli.backend.db.embedded import EmbeddedPostgres
 from momentarium_cli.backend.db.migrate import migrate
 from momentarium_cli.backend.db.pool import Database
+from momentarium_cli.backend.deliveries import Deliveries
 from momentarium_cli.backend.galleries import Galleries
 from momentarium_cli.backend.housekeeping import Housekeeping
 from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.previews import Previews
+from momentarium_cli.backend.queues.base import Queue
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.services import Services
 from momentarium_cli.backend.signing import Signer
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.uploads import Uploads
 from momentarium_cli.backend.verifying import Verifying
+from momentarium_cli.backend.webhook import FAILED_PATH, MAINTENANCE_PATH, PROCESS_PATH, Proofs
 from momentarium_cli.backend.worker import Worker
-from momentarium_cli.config import Settings, StorageSettings
+from momentarium_cli.config import QueueSettings, Settings, StorageSettings
 from momentarium_cli.errors import SettingsError
 from momentarium_cli.photos.decode import Decoder
 
 if TYPE_CHECKING:
+    from momentarium_cli.backend.queues.qstash import QStashOptions
     from momentarium_cli.backend.storage.cdn import Cdn
     from momentarium_cli.backend.storage.s3 import S3Storage
     from momentarium_cli.backend.storage.s3_client import S3Options
@@ -76,12 +80,13 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
     """Everything that serves and works."""
     signer = _signer(settings)
     storage = open_storage(settings)
-    queue = PostgresQueue(database.direct_conninfo)
-    jobs = Jobs(database, storage, queue)
     arrivals = Arrivals()
     housekeeping = Housekeeping(database, storage)
     images = Images(database, housekeeping)
-    with Decoder(nice=_WORKER_NICENESS) as decoder:
+    with ExitStack() as stack:
+        queue = stack.enter_context(_open_queue(settings, database))
+        jobs = Jobs(database, storage, queue)
+        decoder = stack.enter_context(Decoder(nice=_WORKER_NICENESS))
         worker = Worker(
             jobs,
             queue,
@@ -90,6 +95,7 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             Albums(database, jobs, LocalOrganizer()),
             housekeeping,
         )
+        deliveries = stack.enter_context(Deliveries(jobs, worker, housekeeping).open())
         services = Services(
             database=database,
             uploads=Uploads(database, storage),
@@ -97,9 +103,55 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             galleries=Galleries(database, storage, signer),
             images=images,
             arrivals=arrivals,
+            deliveries=deliveries,
+            proofs=_proofs(settings),
             files=storage if isinstance(storage, LocalStorage) else None,
         )
         yield Backend(services, worker)
+
+
+@contextmanager
+def _open_queue(settings: Settings, database: Database) -> Iterator[Queue]:
+    proofs = _proofs(settings)
+    if proofs is None:
+        yield PostgresQueue(database.direct_conninfo)
+        return
+    from momentarium_cli.backend.queues.qstash import QStashQueue  # slow to import
+
+    queue = QStashQueue(_qstash_options(settings.queue, proofs))
+    try:
+        yield queue
+    finally:
+        queue.close()
+
+
+def _proofs(settings: Settings) -> Proofs | None:
+    """How a queue that calls this server proves itself; none where no queue does."""
+    queue = settings.queue
+    if queue.backend != "qstash":
+        return None
+    return Proofs(
+        settings.server.public_url or "",
+        (queue.api_secret, queue.previous_api_secret),
+        (queue.qstash_current_signing_key, queue.qstash_next_signing_key),
+    )
+
+
+def _qstash_options(queue: QueueSettings, proofs: Proofs) -> "QStashOptions":
+    from momentarium_cli.backend.queues.qstash import QStashOptions
+
+    if not queue.qstash_token or not queue.api_secret:
+        raise SettingsError("queue.qstash_token and queue.api_secret must be set.", hint="Upstash's console shows it.")
+    return QStashOptions(
+        url=queue.qstash_url,
+        token=queue.qstash_token,
+        process_url=proofs.destination(PROCESS_PATH),
+        failed_url=proofs.destination(FAILED_PATH),
+        maintenance_url=proofs.destination(MAINTENANCE_PATH),
+        api_secret=queue.api_secret,
+        parallelism=queue.qstash_parallelism,
+        rate=queue.qstash_rate,
+    )
 
 
 def open_storage(settings: Settings) -> "LocalStorage | S3Storage":

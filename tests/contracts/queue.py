@@ -1,5 +1,6 @@
 """What every queue holds to: it wakes a worker soon, once the transaction is committed, whatever restarts meanwhile."""
 
+import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from momentarium_cli.errors import DatabaseUnavailable
 
 SOON = 3.0  # seconds; milliseconds as a rule
 QUIET = 0.4
+_FENCES = itertools.count(1)
 
 
 class Listener:
@@ -57,7 +59,7 @@ def working(queue: Queue) -> Iterator[Listener]:
 
 def deliver(queue: Queue, database: Database, job_id: UUID, after: timedelta | None = None) -> None:
     with database.transaction(None) as conn:
-        queue.deliver(job_id, conn, after=after)
+        queue.deliver(job_id, next(_FENCES), conn, after=after)
 
 
 class QueueContract(ABC):
@@ -71,7 +73,7 @@ class QueueContract(ABC):
         job_id = uuid4()
         with working(queue) as listener:
             with database.transaction(None) as conn:
-                queue.deliver(job_id, conn)
+                queue.deliver(job_id, 0, conn)
                 time.sleep(QUIET)
                 assert listener.ids == [], "not before the commit"
             listener.wait_for(job_id)
@@ -90,7 +92,7 @@ class QueueContract(ABC):
     def test_after_a_rollback_nothing_is_delivered(self, queue: Queue, database: Database) -> None:
         with working(queue) as listener:
             with pytest.raises(ZeroDivisionError), database.transaction(None) as conn:
-                queue.deliver(uuid4(), conn)
+                queue.deliver(uuid4(), 0, conn)
                 raise ZeroDivisionError
             last = uuid4()
             deliver(queue, database, last)
@@ -116,9 +118,9 @@ class QueueContract(ABC):
     def test_twice_is_harmless_and_leaves_the_transaction_usable(self, queue: Queue, database: Database) -> None:
         first, second = uuid4(), uuid4()
         with database.transaction(None) as conn:
-            queue.deliver(first, conn)
-            queue.deliver(first, conn)
-            queue.deliver(second, conn)
+            queue.deliver(first, 0, conn)
+            queue.deliver(first, 0, conn)
+            queue.deliver(second, 0, conn)
         deliver(queue, database, first)
         with working(queue) as listener:
             listener.wait_for(first)

@@ -3,11 +3,20 @@
 from fastapi import FastAPI
 
 from momentarium_cli import __version__
-from momentarium_cli.backend.api import files, galleries, health, images, jobs, me, problems, uploads
+from momentarium_cli.backend.api import files, galleries, health, images, jobs, me, problems, uploads, webhook
 from momentarium_cli.backend.api.middleware import Envelope
 from momentarium_cli.backend.services import Services
 
-ROUTERS = (uploads.router, galleries.router, images.router, jobs.router, me.router, files.router, health.router)
+ROUTERS = (
+    uploads.router,
+    galleries.router,
+    images.router,
+    jobs.router,
+    me.router,
+    files.router,
+    webhook.router,
+    health.router,
+)
 
 
 def create_app(services: Services) -> FastAPI:

@@ -2,6 +2,7 @@
 
 bearer    a token of a user, with a scope
 signed    the address itself is the proof
+webhook   the queue's two proofs
 public    anyone
 """
 
@@ -61,6 +62,11 @@ def bearer(scope: str) -> dict[str, Any]:
 def signed() -> dict[str, Any]:
     """Keyword arguments of a route whose address is signed."""
     return _route("signed", {})
+
+
+def webhook() -> dict[str, Any]:
+    """Keyword arguments of a route that only the queue may call; the route itself checks it, with the raw body."""
+    return _route("webhook", {})
 
 
 def public() -> dict[str, Any]:

@@ -10,16 +10,21 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from momentarium_cli.backend.api.problems import answer, bug
+from momentarium_cli.backend.webhook import FAILED_PATH, MAINTENANCE_PATH, PROCESS_PATH
 from momentarium_cli.errors import TooLarge
 from momentarium_cli.logs import request_id
 
 log = logging.getLogger(__name__)
 
+_WEBHOOK_PATHS = (PROCESS_PATH, FAILED_PATH, MAINTENANCE_PATH)
 MAX_JSON_BYTES = 8 << 20  # 1,000 photos with long names and folders stay well below
 
 
 class Envelope:
-    """Wraps the application; bodies under /files/ have a limit of their own, which is signed."""
+    """Wraps the application.
+
+    Bodies under /files/ have a limit of their own, which is signed; so have the queue's, whose refusals are all alike.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -56,18 +61,19 @@ class Envelope:
             log.info("%s %s %d %.0f ms", scope["method"], scope["path"], status, (time.monotonic() - started) * 1000)
 
 
-def _is_file(scope: Scope) -> bool:
-    return scope["method"] == "PUT" and str(scope["path"]).startswith("/files/")
+def _has_own_limit(scope: Scope) -> bool:
+    method, path = scope["method"], str(scope["path"])
+    return (method == "PUT" and path.startswith("/files/")) or (method == "POST" and path in _WEBHOOK_PATHS)
 
 
 def _too_large(scope: Scope) -> bool:
     length = Headers(scope=scope).get("content-length", "0")
-    return not _is_file(scope) and length.isdigit() and int(length) > MAX_JSON_BYTES
+    return not _has_own_limit(scope) and length.isdigit() and int(length) > MAX_JSON_BYTES
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:
     """A body without a length is cut off where it grows too large."""
-    if _is_file(scope):
+    if _has_own_limit(scope):
         return receive
     received = 0
 

@@ -35,12 +35,21 @@ class Job:
     fence: int
     lease_until: datetime | None
     deliver_after: datetime
+    woken_at: datetime
     organized_by: str | None
     idempotency_key: UUID
     request_sha256: str
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """A job that a worker is to be told of."""
+
+    id: UUID
+    fence: int
 
 
 def _one(conn: Connection, name: str, **values: Any) -> Job | None:
@@ -122,13 +131,27 @@ def retry(conn: Connection, job_id: UUID) -> Job | None:
     return _one(conn, "retry", id=job_id)
 
 
-def next_pending(conn: Connection) -> UUID | None:
-    row = conn.execute(SQL["next_pending"]).fetchone()
-    return row["id"] if row else None
+def wake_next(conn: Connection) -> Wake | None:
+    row = conn.execute(SQL["wake_next"]).fetchone()
+    return Wake(**row) if row else None
 
 
-def overdue(conn: Connection) -> list[UUID]:
-    return [row["id"] for row in conn.execute(SQL["overdue"]).fetchall()]
+def wake_overdue(conn: Connection, patience: timedelta) -> list[Wake]:
+    return [Wake(**row) for row in conn.execute(SQL["wake_overdue"], {"patience": patience}).fetchall()]
+
+
+def of_message(conn: Connection, job_id: UUID) -> Job | None:
+    return _one(conn, "of_message", id=job_id)
+
+
+def redeliver(conn: Connection, job_id: UUID, fence: int) -> Wake | None:
+    row = conn.execute(SQL["redeliver"], {"id": job_id, "fence": fence}).fetchone()
+    return Wake(**row) if row else None
+
+
+def fail_undelivered(conn: Connection, job_id: UUID, fence: int, code: str, message: str) -> bool:
+    values = {"id": job_id, "fence": fence, "code": code, "message": message}
+    return conn.execute(SQL["fail_undelivered"], values).fetchone() is not None
 
 
 def open_count(conn: Connection) -> int:

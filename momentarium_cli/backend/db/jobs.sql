@@ -31,12 +31,13 @@ update processing_jobs
 returning id
 
 -- postpone: let go of a job until later, with what stood in its way
-update processing_jobs set lease_until = clock_timestamp() + %(delay)s, error_code = %(code)s, error_message = %(message)s
+update processing_jobs
+   set lease_until = clock_timestamp() + %(delay)s, woken_at = clock_timestamp() + %(delay)s, error_code = %(code)s, error_message = %(message)s
  where id = %(id)s and fence = %(fence)s and status = 'processing'
 returning id
 
 -- release: let go of a job whose worker is told to stop, which is no attempt; it can be claimed at once
-update processing_jobs set lease_until = clock_timestamp(), attempt = attempt - 1
+update processing_jobs set lease_until = clock_timestamp(), woken_at = clock_timestamp(), attempt = attempt - 1
  where id = %(id)s and fence = %(fence)s and status = 'processing'
 returning id
 
@@ -66,15 +67,35 @@ returning *
 -- retry: a failed job from the beginning
 update processing_jobs
    set status = 'pending', fence = fence + 1, attempt = 0, stage = null, done = 0, completed_at = null,
-       error_code = null, error_message = null, deliver_after = now()
+       error_code = null, error_message = null, deliver_after = now(), woken_at = now()
  where id = %(id)s and status = 'failed'
 returning *
 
--- next_pending: the user's job that comes after the one that ended
-select id from processing_jobs where status = 'pending' order by idempotency_key limit 1
+-- wake_next: the user's job that comes after the one that ended; an earlier message about it came too early
+update processing_jobs set fence = fence + 1, woken_at = clock_timestamp()
+ where status = 'pending'
+   and id = (select id from processing_jobs where status = 'pending' order by idempotency_key limit 1)
+returning id, fence
 
--- overdue: jobs that a worker should be woken for
-select id from overdue_jobs()
+-- wake_overdue: jobs that a worker should be woken for, and that nobody was woken for lately
+select id, fence from wake_overdue(%(patience)s)
+
+-- of_message: the job that a message names, whoever owns it
+select * from job_of_message(%(id)s)
+
+-- redeliver: a job whose message did not arrive, for another; nothing if somebody else took care of it
+update processing_jobs set fence = fence + 1, attempt = attempt + 1, woken_at = clock_timestamp()
+ where id = %(id)s and fence = %(fence)s
+   and (status = 'pending' or status = 'processing' and lease_until <= clock_timestamp())
+returning id, fence
+
+-- fail_undelivered: the end of a job whose messages do not arrive; nothing if somebody else took care of it
+update processing_jobs
+   set status = 'failed', lease_until = null, completed_at = now(), fence = fence + 1,
+       error_code = %(code)s, error_message = %(message)s
+ where id = %(id)s and fence = %(fence)s
+   and (status = 'pending' or status = 'processing' and lease_until <= clock_timestamp())
+returning id
 
 -- open_count: jobs that have not ended, of all users
 select open_jobs() as n

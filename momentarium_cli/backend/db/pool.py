@@ -3,11 +3,12 @@
 transaction(user_id)   as the application, which sees only this user's rows
 administration()       as the owner of the tables: migrations, users and tokens
 
-Both give a connection inside a transaction; leaving the block commits, an exception rolls back.
+Both give a connection inside a transaction; leaving the block commits, an exception rolls back. What was put into
+`after_commit` is called once it is committed and the connection given back, in order; it must not raise.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,10 +19,15 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 from momentarium_cli.errors import DatabaseUnavailable, InsufficientStorage
 
 APP_ROLE = "momentarium_app"
-Connection = psycopg.Connection[dict[str, Any]]
 
 # Role and user are set for the transaction alone, so that neither leaks through a pooler.
 _BECOME = "select set_config('role', %s, true), set_config('app.user_id', %s, true)"
+
+
+class Connection(psycopg.Connection[dict[str, Any]]):
+    """A connection inside a transaction."""
+
+    after_commit: list[Callable[[], None]]
 
 
 class Database:
@@ -32,7 +38,7 @@ class Database:
         self.direct_conninfo = direct_conninfo or conninfo
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             conninfo,
-            connection_class=psycopg.Connection[dict[str, Any]],
+            connection_class=Connection,
             kwargs={"row_factory": dict_row, "prepare_threshold": None, "connect_timeout": 5},
             min_size=1,
             max_size=max_size,
@@ -59,8 +65,10 @@ class Database:
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
+        committed: list[Callable[[], None]] = []
         try:
             with self._pool.connection() as conn:
+                conn.after_commit = committed
                 yield conn
         except (PoolTimeout, TooManyRequests) as error:
             raise DatabaseUnavailable("The database does not answer, or is too busy.", retry_after=5) from error
@@ -69,6 +77,8 @@ class Database:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             logging.getLogger(__name__).warning("database: %s", error)
             raise DatabaseUnavailable("The connection to the database was lost.", retry_after=2) from error
+        for act in committed:
+            act()
 
     def close(self) -> None:
         self._pool.close(timeout=2)

@@ -2,7 +2,10 @@
 
 job         a row of processing_jobs; the row is the truth
 deliver     see to it that some worker is told of a job, soon or `after` a while; a message may come twice or never
-work        wait for messages and call `run` with the job's id for each, until told to stop
+fence       the job's at the time: two messages with the same one are the same message, and one of them may be dropped
+work        wait for messages and call `run` with the job's id for each, until told to stop; a queue that calls the
+            webhook only waits
+patience    how long a message may be under way before the sweep sends another
 """
 
 from collections.abc import Callable
@@ -15,7 +18,10 @@ from momentarium_cli.backend.db.pool import Connection
 
 
 class Queue(Protocol):
-    def deliver(self, job_id: UUID, conn: Connection, *, after: timedelta | None = None) -> None:
+    @property
+    def patience(self) -> timedelta: ...
+
+    def deliver(self, job_id: UUID, fence: int, conn: Connection, *, after: timedelta | None = None) -> None:
         """Tell a worker of a job, once the transaction of `conn` is committed."""
 
     def work(self, run: Callable[[UUID], None], stop: Event) -> None:

@@ -44,13 +44,15 @@ class _Connector(PsycopgConnector):
 class PostgresQueue:
     """`direct_conninfo` reaches PostgreSQL past a pooler: LISTEN does not work through one."""
 
+    patience = timedelta(0)  # a message that is there already is not sent again
+
     def __init__(self, direct_conninfo: str, *, concurrency: int = 2) -> None:
         self._conninfo = direct_conninfo
         self._concurrency = concurrency
         # Deferring uses the caller's connection, so this app is never opened.
         self._deferrer = App(connector=SyncPsycopgConnector(conninfo=direct_conninfo))
 
-    def deliver(self, job_id: UUID, conn: Connection, *, after: timedelta | None = None) -> None:
+    def deliver(self, job_id: UUID, fence: int, conn: Connection, *, after: timedelta | None = None) -> None:  # noqa: ARG002
         at = datetime.now(UTC) + after if after else None
         # A delayed message has a lock of its own: it would otherwise swallow an urgent one.
         lock = f"{job_id}@{at.timestamp():.0f}" if at else str(job_id)

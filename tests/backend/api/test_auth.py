@@ -41,7 +41,7 @@ def test_all_routes_are_known() -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{min(route.methods)} {route.path}")
 def test_every_route_says_how_it_is_opened_and_is(route: Any) -> None:
     assert isinstance(route, APIRoute)
-    assert opened_by(route) in ("bearer", "signed", "public")
+    assert opened_by(route) in ("bearer", "signed", "webhook", "public")
     assert asks_for_a_token(route) == (opened_by(route) == "bearer")
     if opened_by(route) == "bearer":
         assert (route.openapi_extra or {})["x-scope"] in auth.SCOPES

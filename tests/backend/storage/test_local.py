@@ -36,7 +36,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with listening() as (listener, url):
         store = LocalStorage(tmp_path_factory.mktemp("store"), url, Signer("a secret"))
         nothing = cast("Any", None)
-        services = Services(nothing, nothing, nothing, nothing, nothing, Arrivals(), files=store)
+        services = Services(
+            nothing, nothing, nothing, nothing, nothing, Arrivals(), deliveries=nothing, proofs=None, files=store
+        )
         with answering(create_app(services), listener):
             yield Served(store, url)
 
