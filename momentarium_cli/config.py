@@ -6,8 +6,9 @@ MOMENTARIUM_<SECTION>_<FIELD>. The file is `config.toml` of the user's config fo
 """
 
 import os
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from platformdirs import user_config_path, user_data_path
 from momentarium_cli.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "MOMENTARIUM_"
+_REGION = re.compile(r"[A-Za-z0-9-]{1,100}")
+_BUCKET = re.compile(r"[^\s,=]+")
 
 
 def _setting(
@@ -24,6 +27,42 @@ def _setting(
 ) -> Any:
     """`also`: the vendors' own environment names, read where ours is not set."""
     return field(default=default, metadata={"help": help, "secret": secret, "choices": choices, "also": also})
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets(Mapping[str, str]):
+    """Region to bucket or bucket/prefix, best first. As text REGION=BUCKET,REGION=BUCKET; in the file a table."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, raw: Any) -> "Buckets":
+        """ValueError: this is neither."""
+        pairs = tuple(raw.items()) if isinstance(raw, Mapping) else tuple(map(_pair, str(raw).split(",")))
+        right = all(
+            _REGION.fullmatch(region) and isinstance(bucket, str) and _BUCKET.fullmatch(bucket)
+            for region, bucket in pairs
+        )
+        if not pairs or not right or len(dict(pairs)) < len(pairs):
+            raise ValueError
+        return cls(pairs)
+
+    def __getitem__(self, region: str) -> str:
+        return dict(self.pairs)[region]
+
+    def __iter__(self) -> Iterator[str]:
+        return (region for region, _ in self.pairs)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __str__(self) -> str:
+        return ",".join(f"{region}={bucket}" for region, bucket in self.pairs)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    region, _, bucket = text.partition("=")
+    return region.strip(), bucket.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +86,19 @@ class StorageSettings:
     url: str | None = _setting(
         None, "where originals lie: file:///folder, or s3://bucket; none: objects/ under data_dir"
     )
-    endpoint_url: str | None = _setting(
-        None, "the address of a store that speaks S3; none: AWS", also=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+    buckets: Buckets | None = _setting(
+        None, "instead of url, a bucket in each of several regions, best first: REGION=BUCKET,REGION=BUCKET"
     )
-    region: str | None = _setting(None, "the region of the bucket", also=("AWS_REGION", "AWS_DEFAULT_REGION"))
+    endpoint_url: str | None = _setting(
+        None,
+        "the address of a store that speaks S3, {region} in it is replaced; none: AWS",
+        also=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    )
+    region: str | None = _setting(
+        None,
+        "the region of the bucket; of several, the one this machine uploads to; none: the nearest",
+        also=("AWS_REGION", "AWS_DEFAULT_REGION"),
+    )
     addressing_style: str | None = _setting(
         None, "path or virtual; none: path where endpoint_url is set", choices=("path", "virtual")
     )
@@ -138,6 +186,13 @@ class Definition:
     kind: type
 
 
+_READ: Mapping[type, Callable[[Any], Any]] = {
+    Path: lambda raw: Path(raw).expanduser().absolute(),
+    Buckets: Buckets.parse,
+}
+_LOOKS: Mapping[type, str] = {int: "a number", Buckets: "like eu-central-1=photos-eu,us-east-1=photos-us"}
+
+
 def definitions() -> Iterator[Definition]:
     """Every setting, in the order of the documentation."""
     yield _definition("", next(f for f in fields(Settings) if f.name == "data_dir"))
@@ -148,7 +203,7 @@ def definitions() -> Iterator[Definition]:
 
 def _definition(prefix: str, item: "Field[Any]") -> Definition:
     key = prefix + item.name
-    kind = int if item.type in (int, "int") else Path if item.type in (Path, "Path") else str
+    kind = next((kind for kind in (int, Path, Buckets) if item.type in (kind, kind | None)), str)
     return Definition(
         key=key,
         environment=ENVIRONMENT_PREFIX + key.replace(".", "_").upper(),
@@ -188,6 +243,7 @@ def load(
         values[item.key] = _parse(item, raw, origin, problems)
     unknown = from_file.keys() - {item.key for item in definitions()}
     problems += [f"{key} is not a setting" for key in sorted(unknown)]
+    problems += _conflicts(values, origins)
     if problems:
         raise SettingsError("; ".join(problems) + ".", hint="`momentarium config` lists all settings.")
     return _assemble(values, origins)
@@ -210,13 +266,24 @@ def _parse(item: Definition, raw: Any, origin: str, problems: list[str]) -> Any:
     if raw is None:
         return None
     try:
-        value = Path(raw).expanduser().absolute() if item.kind is Path else item.kind(raw)
+        value = _READ.get(item.kind, item.kind)(raw)
     except (TypeError, ValueError):
-        problems.append(f"{item.key} (from {origin}) must be {'a number' if item.kind is int else 'text'}")
+        problems.append(f"{item.key} (from {origin}) must be {_LOOKS.get(item.kind, 'text')}")
         return item.default
     if item.choices and value not in item.choices:
         problems.append(f"{item.key} (from {origin}) must be one of: {', '.join(item.choices)}")
     return value
+
+
+def _conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:
+    """Several buckets stand for the url, and `region` is one of theirs; AWS's own variable was not set for us alone."""
+    buckets, region = values["storage.buckets"], values["storage.region"]
+    if buckets is None:
+        return
+    if values["storage.url"] is not None:
+        yield "storage.url and storage.buckets cannot both be set"
+    if region is not None and region not in buckets and not origins["storage.region"].startswith("AWS_"):
+        yield f"storage.region {region} is none of storage.buckets: {', '.join(buckets)}"
 
 
 def _assemble(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:

@@ -4,7 +4,7 @@ import http.client
 import itertools
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,21 +17,30 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request ra
 @dataclass(frozen=True)
 class Fault:
     """What befalls one request: a wait (seconds), then an answer of our own, or the true one with a body that ends
-    after so many bytes, or the true one that is carried out and gets lost."""
+    after so many bytes, or the true one that is carried out and gets lost; or its own body breaks off after so many
+    bytes, on both sides of us. `headers` take the place of an answer's."""
 
     delay: float = 0
     status: int | None = None
     body: bytes = b""
     cut_after: int | None = None
     lost: bool = False
+    received: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def no_rule(request: str) -> Fault | None:
+    """Nothing befalls a request that no fault was added for."""
+    return None
 
 
 @dataclass
 class Faults:
-    """The faults to come, one a request; without one a request is forwarded as it is. `requests` is what came so far,
-    each as "GET /path?query"."""
+    """The faults to come, one a request; without one a request meets what `rule` says, or is forwarded as it is.
+    `requests` is what came so far, each as "GET /path?query"; `rule` is asked with the same, in many threads."""
 
     url: str
+    rule: Callable[[str], Fault | None] = no_rule
     requests: list[str] = field(default_factory=list)
     _coming: deque[Fault] = field(default_factory=deque)
     _lock: Lock = field(default_factory=Lock)
@@ -61,7 +70,9 @@ class Faults:
     def next_for(self, request: str) -> Fault:
         with self._lock:
             self.requests.append(request)
-            return self._coming.popleft() if self._coming else Fault()
+            if self._coming:
+                return self._coming.popleft()
+        return self.rule(request) or Fault()
 
 
 @contextmanager
@@ -97,10 +108,15 @@ class _Handler(BaseHTTPRequestHandler):
     def forward(self) -> None:
         """One request, to its end: also what is refused has its body read, as servers do."""
         fault = self.server.faults.next_for(f"{self.command} {self.path}")
+        if fault.received is not None:
+            self.close_connection = True
+            self._break_off(self.rfile.read(fault.received))
+            return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         time.sleep(fault.delay)
         if fault.status is not None:
-            self._tell(fault.status, {"Content-Type": "application/xml"}, fault.body, len(fault.body))
+            headers = {"Content-Type": "application/xml", **fault.headers}
+            self._tell(fault.status, headers, fault.body, len(fault.body))
             return
         status, headers, content = self._asked(body)
         if fault.lost or fault.cut_after is not None:
@@ -108,9 +124,20 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.lost:
             return
         length = int(headers.get("Content-Length") or len(content))  # a HEAD tells it and has no content
-        self._tell(status, headers, content[: fault.cut_after], length)
+        self._tell(status, {**headers, **fault.headers}, content[: fault.cut_after], length)
 
     def _asked(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        with self._upstream(body) as upstream:
+            answer = upstream.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+
+    def _break_off(self, body: bytes) -> None:
+        with self._upstream(body):
+            pass
+
+    @contextmanager
+    def _upstream(self, body: bytes) -> Iterator[http.client.HTTPConnection]:
+        """This request on its way to the true server, with this much of its body."""
         upstream = http.client.HTTPConnection(self.server.upstream, timeout=30)
         try:
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -118,8 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
                 if name.lower() not in ("expect", "connection"):
                     upstream.putheader(name, value)
             upstream.endheaders(body or None)
-            answer = upstream.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
+            yield upstream
         finally:
             upstream.close()
 

@@ -1,6 +1,7 @@
 """SeaweedFS for tests: an object store that speaks S3 and checks what is signed, on free ports of 127.0.0.1."""
 
 import itertools
+import json
 import os
 import random
 import shutil
@@ -8,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,16 @@ class Seaweed:
         )
         return self.session().client("s3", endpoint_url=self.endpoint, config=plain)
 
+    def user(self, policy: Mapping[str, Any]) -> Any:
+        """A boto3 session with the credentials of a user who has no rights but those of an IAM policy."""
+        iam = self.session().client("iam", endpoint_url=self.endpoint)
+        name = f"user-{next(self._numbers)}"
+        iam.create_user(UserName=name)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        made = iam.create_policy(PolicyName=name, PolicyDocument=json.dumps(policy))
+        iam.attach_user_policy(UserName=name, PolicyArn=made["Policy"]["Arn"])
+        return boto3.Session(key["AccessKeyId"], key["SecretAccessKey"], region_name=REGION)
+
     def new_bucket(self) -> str:
         """The name of a bucket without objects."""
         name = f"bucket-{next(self._numbers)}"
@@ -62,19 +73,28 @@ class Seaweed:
 @contextmanager
 def running_seaweed() -> Iterator[Seaweed]:
     """A SeaweedFS without objects, which is gone at the end."""
-    with short_folder() as folder:
-        server = _started(folder)
+    with running_server() as server:
+        yield server.seaweed
+
+
+@contextmanager
+def running_server(folder: Path | None = None, options: Sequence[str] = ()) -> Iterator["Server"]:
+    """The same as a process that a test may end and start; in a folder of its own, and with options of `weed mini`."""
+    with nullcontext(folder) if folder else short_folder() as home:
+        server = _started(home, options)
         try:
-            yield server.seaweed
+            yield server
         finally:
             server.end()
 
 
-@dataclass(frozen=True)
-class _Server:
-    child: "subprocess.Popen[bytes]"
+@dataclass
+class Server:
+    home: Path
     seaweed: Seaweed
+    options: Sequence[str]
     ports: Sequence[int]
+    child: "subprocess.Popen[bytes]"
 
     def end(self) -> None:
         """At once: an orderly end takes two seconds, and removes neither its files nor its sockets any sooner."""
@@ -83,6 +103,11 @@ class _Server:
         for port in self.ports:
             for left in Path("/tmp").glob(f"seaweedfs-*-grpc-{port + _GRPC}.sock"):
                 left.unlink()
+
+    def start(self) -> None:
+        """Again, with what it has stored."""
+        self.child = _launched(self.home, self.seaweed, self.options)
+        assert self.answers(), (self.home / "log").read_text()[-2000:]
 
     def answers(self) -> bool:
         """Whether it stores an object before our patience ends: it listens a moment before it can do that."""
@@ -96,34 +121,41 @@ class _Server:
         return False
 
 
-def _started(folder: Path) -> _Server:
+def _started(folder: Path, options: Sequence[str]) -> Server:
     """Again with other ports where another process took one of them first."""
     for attempt in range(3):
-        server = _launched(folder / str(attempt))
+        server = _new(folder / str(attempt), options)
         if server.answers():
             return server
         server.end()
     raise AssertionError("SeaweedFS did not start: " + (folder / "2" / "log").read_text()[-2000:])
 
 
-def _launched(home: Path) -> _Server:
+def _new(home: Path, options: Sequence[str]) -> Server:
     home.mkdir()
     (home / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")  # one file a bucket, not seven
     ports = dict(zip(_SERVICES, _free_ports(len(_SERVICES)), strict=True))
     seaweed = Seaweed(f"http://127.0.0.1:{ports['s3']}", "admin", "a secret for tests")
+    options = [*options, *(f"-{name}.port={port}" for name, port in ports.items())]
+    return Server(home, seaweed, options, list(ports.values()), _launched(home, seaweed, options))
+
+
+def _launched(home: Path, seaweed: Seaweed, options: Sequence[str]) -> "subprocess.Popen[bytes]":
     own = {
         "AWS_ACCESS_KEY_ID": seaweed.access_key,
         "AWS_SECRET_ACCESS_KEY": seaweed.secret_key,
         "GOMEMLIMIT": "200MiB",
         "HOME": str(home),
     }
-    options = [f"-dir={home}", f"-filer.localSocket={home}/filer", f"-s3.localSocket={home}/s3", *_OPTIONS]
-    options += [f"-{name}.port={port}" for name, port in ports.items()]
-    with (home / "log").open("wb") as log:
-        child = subprocess.Popen(
-            [_program(), "mini", *options], cwd=home, env=os.environ | own, stdout=log, stderr=subprocess.STDOUT
+    places = [f"-dir={home}", f"-filer.localSocket={home}/filer", f"-s3.localSocket={home}/s3"]
+    with (home / "log").open("ab") as log:
+        return subprocess.Popen(
+            [_program(), "mini", *places, *_OPTIONS, *options],
+            cwd=home,
+            env=os.environ | own,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
-    return _Server(child, seaweed, list(ports.values()))
 
 
 _OPTIONS = (
@@ -138,6 +170,7 @@ _OPTIONS = (
     "-s3.port.lance=0",
     f"-bucket={_FIRST}",
     "-s3.autoCreateBucket=false",  # AWS makes none either
+    "-s3.iam.readOnly=false",
 )
 
 

@@ -99,7 +99,7 @@ def test_every_setting_has_an_environment_name_and_says_what_it_is_for() -> None
     for item in found:
         assert item.help
         assert item.environment == "MOMENTARIUM_" + item.key.upper().replace(".", "_")
-        given = {item.environment: item.choices[0] if item.choices else "7"}
+        given = {item.environment: "here=photos" if item.kind is config.Buckets else (*item.choices, "7")[0]}
         assert str(load(environment=given).value(item.key)).endswith(given[item.environment])
 
 
@@ -109,3 +109,61 @@ def test_secrets_are_known_as_such() -> None:
         "queue.qstash_current_signing_key", "queue.qstash_next_signing_key", "queue.api_secret",
         "queue.previous_api_secret",
     }  # fmt: skip
+
+
+# --- buckets of several regions ------------------------------------------------------------------------------------
+
+BUCKETS = "MOMENTARIUM_STORAGE_BUCKETS"
+TWO = "us-east-1=photos-us,eu-central-1=photos-eu/some/prefix"
+
+
+def test_buckets_are_a_table_in_the_file_and_text_in_the_environment(file: Path) -> None:
+    file.write_text('[storage.buckets]\nus-east-1 = "photos-us"\neu-central-1 = "photos-eu/some/prefix"\n', "utf-8")
+    wanted = [("us-east-1", "photos-us"), ("eu-central-1", "photos-eu/some/prefix")]
+    for settings in (load(file), load(environment={BUCKETS: TWO}), load(environment={BUCKETS: f" {TWO} "})):
+        assert settings.storage.buckets is not None
+        assert list(settings.storage.buckets.items()) == wanted
+        assert str(settings.storage.buckets) == TWO
+    assert dict(load(environment={BUCKETS: "here=photos"}).storage.buckets or {}) == {"here": "photos"}
+    assert load(environment={BUCKETS: ""}).storage.buckets is None
+
+
+def test_what_the_environment_lists_is_all_there_is(file: Path) -> None:
+    file.write_text('[storage.buckets]\nus-east-1 = "photos-us"\n', "utf-8")
+    assert list(load(file, {BUCKETS: "here=photos"}).storage.buckets or ()) == ["here"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["photos", "eu=", "=photos", "eu=photos,", "eu=photos us=photos", "eu=photos,eu=others", "e u=photos",
+     "eu=pho=tos", "eu.central=photos", f"{'e' * 101}=photos"],
+)  # fmt: skip
+def test_other_text_is_no_list_of_buckets(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"storage\.buckets .*BUCKETS.* like eu-central-1=photos-eu,us-east-1="):
+        load(environment={BUCKETS: text})
+
+
+@pytest.mark.parametrize("content", ["buckets = 3", "buckets = []", "buckets = {}", "[storage.buckets]\neu = 3"])
+def test_other_values_in_the_file_are_no_list_of_buckets(file: Path, content: str) -> None:
+    file.write_text(f"[storage]\n{content}\n", "utf-8")
+    with pytest.raises(SettingsError, match=r"storage\.buckets \(from file\) must be like"):
+        load(file)
+
+
+def test_buckets_stand_for_the_url_and_have_the_regions_to_choose_from() -> None:
+    environment = {BUCKETS: TWO, "MOMENTARIUM_STORAGE_URL": "s3://photos", "MOMENTARIUM_STORAGE_REGION": "eu-west-3"}
+    with pytest.raises(SettingsError) as caught:
+        load(environment=environment | {"MOMENTARIUM_SERVER_PORT": "many"})
+    for part in (
+        "storage.url and storage.buckets",
+        "storage.region eu-west-3",
+        "us-east-1, eu-central-1",
+        "server.port",
+    ):
+        assert part in str(caught.value)
+    chosen = {BUCKETS: TWO, "MOMENTARIUM_STORAGE_REGION": "eu-central-1"}
+    assert load(environment=chosen).storage.region == "eu-central-1"
+
+
+def test_a_region_that_was_set_for_other_programs_is_no_conflict() -> None:
+    assert load(environment={BUCKETS: TWO, "AWS_REGION": "eu-west-3"}).storage.region == "eu-west-3"

@@ -91,7 +91,7 @@ def test_what_the_backend_can_do_knows_neither_http_nor_server() -> None:
 
 
 def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
-    allowed = {"cli.serve", "cli.users", "cli.doctor", "cli.storage"}
+    allowed = {"cli.serve", "cli.users", "cli.doctor", "cli.storage", "cli.settings"}
     importers = {name for name in filter(within("cli"), IMPORTS) if any(map(within("backend"), ours(name)))}
     assert importers <= allowed
 

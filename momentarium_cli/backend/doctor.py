@@ -1,30 +1,28 @@
 """Checks of what Momentarium needs, each ending in a finding."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from io import BytesIO
+from typing import TYPE_CHECKING
 
 from momentarium_cli.backend.db import users
 from momentarium_cli.backend.db.binaries import find_binaries
+from momentarium_cli.backend.findings import PROBE_USER, Finding, found
 from momentarium_cli.backend.storage.base import thumb_key
-from momentarium_cli.backend.wiring import open_database, open_storage
+from momentarium_cli.backend.storage.local import LocalStorage
+from momentarium_cli.backend.wiring import open_database, open_storage, s3_buckets
 from momentarium_cli.config import Settings
 from momentarium_cli.errors import InsufficientStorage, MomentariumError, SettingsError
 from momentarium_cli.photos.checksum import sha256_bytes
 from momentarium_cli.photos.decode import DecodeFailed, Decoder
 from momentarium_cli.rendezvous import write_private
 
+if TYPE_CHECKING:
+    from momentarium_cli.backend.storage.s3 import S3Storage
+
 _LOW_BYTES = 1 << 30
-_PROBE_USER = 2**63 - 1  # no user has this id
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    check: str
-    ok: bool
-    text: str
-    exit_code: int = 0
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -36,15 +34,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
     server: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("PostgreSQL", _binaries),
         ("database", _database),
-        ("store", _store),
     )
     for name, check in client if settings.server.url else client + server:
-        try:
-            yield Finding(name, True, check(settings))
-        except MomentariumError as error:
-            yield Finding(name, False, str(error), error.exit_code)
-        except OSError as error:
-            yield Finding(name, False, f"{error}.", SettingsError.exit_code)
+        yield found(name, partial(check, settings))
+    if not settings.server.url:
+        yield from _stores(settings)
 
 
 def _data_folder(settings: Settings) -> str:
@@ -71,10 +65,41 @@ def _database(settings: Settings) -> str:
         return f"PostgreSQL {version}, {len(users.list_all(conn))} users"
 
 
-def _store(settings: Settings) -> str:
+def _stores(settings: Settings) -> Iterator[Finding]:
+    try:
+        stores = _opened(settings)
+    except MomentariumError as error:
+        yield Finding.of_error("store", error)
+        return
+    for store in stores:
+        if isinstance(store, LocalStorage):
+            yield found("store", partial(_folder, store))
+        else:
+            yield from _bucket(store, settings, f" of {store.where}" if len(stores) > 1 else "")
+
+
+def _bucket(store: "S3Storage", settings: Settings, of: str) -> Iterator[Finding]:
+    from momentarium_cli.backend.s3_doctor import examine_bucket  # boto3 is slow to import
+
+    for finding in examine_bucket(store, settings.server.public_url):
+        yield replace(finding, check=finding.check + of)
+
+
+def _opened(settings: Settings) -> "Sequence[LocalStorage | S3Storage]":
+    """The folder, or each bucket, that originals lie in."""
     store = open_storage(settings)
+    if isinstance(store, LocalStorage):
+        return [store]
+    from momentarium_cli.backend.storage.s3 import S3Storage
+
+    if isinstance(store, S3Storage):
+        return [store]
+    return [S3Storage.connect(options) for options in s3_buckets(settings.storage)]
+
+
+def _folder(store: LocalStorage) -> str:
     probe = b"probe"
-    key = thumb_key(_PROBE_USER, sha256_bytes(probe))
+    key = thumb_key(PROBE_USER, sha256_bytes(probe))
     store.put(key, probe, content_type="image/jpeg")
     with store.open(key) as file:
         same = file.read() == probe

@@ -78,6 +78,10 @@ class Uploads:
     def where(self) -> str:
         return self._storage.where
 
+    @property
+    def regions(self) -> Mapping[str, str]:
+        return self._storage.regions
+
     def _wanted(
         self, user_id: int, files: Sequence[UploadFile], known: Mapping[str, Known], region: str | None
     ) -> dict[str, _Wanted]:
@@ -100,16 +104,14 @@ class Uploads:
 
     def _stored(self, wanted: Iterable[_Wanted]) -> set[str]:
         """Keys that hold their bytes already: only where one was issued before can something lie under it."""
-        return set(
-            self._storage.heads_at(
-                {
-                    key: item.region
-                    for item in wanted
-                    if item.known.issued
-                    for key in (item.key, item.preview_key)
-                    if key is not None
-                }
-            )
+        return self._storage.seen_at(
+            {
+                key: item.region
+                for item in wanted
+                if item.known.issued
+                for key in (item.key, item.preview_key)
+                if key is not None
+            }
         )
 
     def _look_at_parts(self, item: _Wanted, stored: set[str]) -> None:

@@ -4,7 +4,7 @@ Adapters are opened here and nowhere else.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +40,13 @@ from momentarium_cli.photos.decode import Decoder
 if TYPE_CHECKING:
     from momentarium_cli.backend.queues.qstash import QStashOptions
     from momentarium_cli.backend.storage.cdn import Cdn
+    from momentarium_cli.backend.storage.regions import RegionalStorage
     from momentarium_cli.backend.storage.s3 import S3Storage
     from momentarium_cli.backend.storage.s3_client import S3Options
 
+_OF_ONE = "storage.url looks like s3://bucket."
+_OF_SEVERAL = "storage.buckets looks like eu-central-1=photos-eu,us-east-1=photos-us."
+_REGION_IN_URL = "{region}"
 _WORKER_NICENESS = 10  # photos that arrive go first
 
 
@@ -154,31 +158,70 @@ def _qstash_options(queue: QueueSettings, proofs: Proofs) -> "QStashOptions":
     )
 
 
-def open_storage(settings: Settings) -> "LocalStorage | S3Storage":
+def open_storage(settings: Settings) -> "LocalStorage | S3Storage | RegionalStorage":
     """The store that the settings name."""
-    url = settings.storage.url or ""
+    buckets = s3_buckets(settings.storage)
+    if not buckets:
+        return LocalStorage(storage_root(settings), settings.server.public_url or "", _signer(settings))
+    from momentarium_cli.backend.storage.s3 import S3Storage  # boto3 is slow to import
+
+    cdn = _cdn(settings.storage)
+    if settings.storage.buckets is None:
+        return S3Storage.connect(buckets[0], cdn=cdn)
+    from momentarium_cli.backend.storage.regions import RegionalStorage
+
+    regions = zip(settings.storage.buckets, buckets, strict=True)
+    stores = {region: S3Storage.connect(options) for region, options in regions}
+    addresses = {region: store.client.presigner.base_url for region, store in stores.items()}
+    return RegionalStorage(stores, addresses, cdn=cdn)
+
+
+def s3_buckets(storage: StorageSettings) -> "tuple[S3Options, ...]":
+    """The buckets that originals lie in, best first; none for a folder."""
+    if storage.buckets is not None:
+        found = tuple(_s3_options(storage, bucket, region, _OF_SEVERAL) for region, bucket in storage.buckets.items())
+        _refuse_every_region(found)
+        return found
+    url = storage.url or ""
     if url.startswith("s3://"):
-        from momentarium_cli.backend.storage.s3 import S3Storage  # boto3 is slow to import
-
-        return S3Storage.connect(_s3_options(settings.storage), cdn=_cdn(settings.storage))
-    return LocalStorage(storage_root(settings), settings.server.public_url or "", _signer(settings))
+        return (_s3_options(storage, url.removeprefix("s3://"), storage.region, _OF_ONE),)
+    return ()
 
 
-def _s3_options(storage: StorageSettings) -> "S3Options":
+def _s3_options(storage: StorageSettings, name: str, region: str | None, hint: str) -> "S3Options":
     from momentarium_cli.backend.storage.s3_client import S3Options
 
-    bucket, _, prefix = (storage.url or "").removeprefix("s3://").strip("/").partition("/")
+    bucket, _, prefix = name.strip("/").partition("/")
     if bucket.startswith("arn:"):
         bucket, prefix = f"{bucket}/{prefix}".rstrip("/"), ""
     if not bucket or not re.fullmatch(r"[A-Za-z0-9._/-]*", prefix):
-        raise SettingsError(f"storage.url {storage.url!r} cannot be used.", hint="It looks like s3://bucket.")
+        raise SettingsError(f"The bucket {name!r} cannot be used.", hint=hint)
     return S3Options(
         bucket=bucket,
         prefix=f"{prefix}/" if prefix else "",
-        endpoint_url=storage.endpoint_url,
-        region=storage.region,
+        endpoint_url=_endpoint(storage.endpoint_url, region),
+        region=region,
         addressing_style=storage.addressing_style,
     )
+
+
+def _endpoint(url: str | None, region: str | None) -> str | None:
+    if url is None or _REGION_IN_URL not in url:
+        return url
+    if region is None:
+        raise SettingsError(
+            f"storage.endpoint_url has {_REGION_IN_URL} in it, and there is no region.", hint="Set storage.region."
+        )
+    return url.replace(_REGION_IN_URL, region)
+
+
+def _refuse_every_region(buckets: "Iterable[S3Options]") -> None:
+    for options in buckets:
+        if options.every_region:
+            raise SettingsError(
+                f"{options.bucket} is a Multi-Region Access Point, which chooses among its regions itself.",
+                hint="Set storage.url to it, or list the buckets behind it in storage.buckets.",
+            )
 
 
 def _cdn(storage: StorageSettings) -> "Cdn | None":

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 import typer
 from typer._click import core as click_core
@@ -31,12 +31,22 @@ app = typer.Typer(
 )
 
 
-class ListByDefault(TyperGroup):
-    """A group of commands about a noun: the noun alone lists."""
+class WithDefault(TyperGroup):
+    """A group of commands about a noun: the noun alone is its command `default`."""
+
+    default: ClassVar[str]
 
     def parse_args(self, ctx: click_core.Context, args: list[str]) -> list[str]:
         alone = not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names)
-        return super().parse_args(ctx, ["list", *args] if alone else args)
+        return super().parse_args(ctx, [self.default, *args] if alone else args)
+
+
+class ListByDefault(WithDefault):
+    default = "list"
+
+
+class ShowByDefault(WithDefault):
+    default = "show"
 
 
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Read settings from this file.")]

@@ -11,30 +11,41 @@ from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import MomentariumError
 
 if TYPE_CHECKING:
-    from momentarium_cli.backend.doctor import Finding
+    from momentarium_cli.backend.findings import Finding
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @command(app, client=True)
 def doctor(session: Session, json: Json = False) -> int:
-    """Check that everything Momentarium needs is there and works, and say what to do where it does not."""
+    """Check that everything Momentarium needs is there and works, and say what to do where it does not.
+
+    A bucket is tried with small objects that are deleted again. "note" is what works, but could be better, or could not
+    be looked at. Ends with 0 unless something fails.
+    """
     from momentarium_cli.backend.doctor import examine
 
     code, results = 0, []
     for finding in (*examine(session.settings), *_server(session)):
-        results.append({"check": finding.check, "ok": finding.ok, "text": finding.text})
+        values = {"check": finding.check, "ok": finding.ok, "advice": finding.advice, "text": finding.text}
+        results.append(values)
         code = code or finding.exit_code
         if not json:
-            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.check}: {finding.text}")
+            typer.echo(f"{_label(finding)}  {finding.check}: {finding.text}")
     if json:
         print_json({"schema": 1, "checks": results})
     return code
 
 
+def _label(finding: "Finding") -> str:
+    if not finding.ok:
+        return "FAIL"
+    return "note" if finding.advice else "ok  "
+
+
 def _server(session: Session) -> "Iterator[Finding]":
     """Whether the server that is set answers, and takes the token."""
-    from momentarium_cli.backend.doctor import Finding
+    from momentarium_cli.backend.findings import Finding
 
     if session.settings.server.url is None:
         return

@@ -111,7 +111,12 @@ _RULES = (
     ),
     _Rule(lambda said: said.status in (401, 403), Forbidden, "{origin}: the store refuses the request ({words})."),
     _Rule(lambda said: said.status == 404, NotFound, "{origin} has no such object ({words})."),
-    _Rule(lambda said: said.status >= 500, StorageUnavailable, "{origin} is out of order for the moment ({words})."),
+    _Rule(
+        lambda said: said.status >= 500,
+        StorageUnavailable,
+        "{origin} is out of order for the moment ({words}).",
+        hint="Its log says why; SeaweedFS answers so when its disk is full.",
+    ),
     _Rule(lambda _: True, BadRequest, "{origin} does not take the request as it is ({words})."),
 )
 

@@ -112,7 +112,7 @@ class Uploader:
     def events(self, loads: Iterable[Load]) -> Iterator[Event]:
         """Uploaded, Duplicate, Failed, Warned and Sent, and what `stored` yields.
 
-        Raises InsufficientStorage, and whatever the server says that no later file would survive.
+        Raises InsufficientStorage, and whatever the server or the store says that no later file would survive.
         """
         waiting = _works(loads)
         with ThreadPoolExecutor(SENDERS, thread_name_prefix="send") as threads:
@@ -241,9 +241,9 @@ class Uploader:
             future.result()
         except ChangedWhileRead as error:
             yield from self._changed(work, str(error))
-        except InsufficientStorage:
-            raise
         except MomentariumError as error:
+            if isinstance(error, InsufficientStorage) or is_lasting(error):
+                raise
             if isinstance(error, ServerUnreachable):
                 self._api.transport.server.revive()
             yield from self._again(work, error)

@@ -136,9 +136,9 @@ class Program:
         shutil.rmtree(self.folder)
 
 
-def ended(process: "subprocess.Popen[str]") -> Done:
+def ended(process: "subprocess.Popen[str]", patience: float = PATIENCE_SECONDS) -> Done:
     try:
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        out, err = process.communicate(timeout=patience)
     except subprocess.TimeoutExpired:
         process.kill()
         raise
@@ -169,6 +169,11 @@ def program(**extra: str) -> Iterator[Program]:
         yield made
     finally:
         made.remove()
+
+
+def may_mount() -> bool:
+    """Whether a test can have a small disk of its own."""
+    return os.geteuid() == 0 and shutil.which("mount") is not None
 
 
 def checksums(photos: Sequence[Path]) -> list[str]:

@@ -9,19 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.photos import JULY, MAY, event
-from tests.acceptance.program import Program, assert_whole, program
+from tests.acceptance.program import Program, assert_whole, may_mount, program
 
 DISK_BYTES = 260 << 20
-
-
-def _may_mount() -> bool:
-    return os.geteuid() == 0 and shutil.which("mount") is not None
 
 
 @pytest.fixture
 def cramped() -> Iterator[Program]:
     """A library on a disk of its own, which is small."""
-    if not _may_mount():
+    if not may_mount():
         pytest.skip("only root may mount a small disk")
     with program() as made:
         made.data_dir.mkdir()

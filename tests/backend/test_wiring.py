@@ -1,9 +1,14 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from momentarium_cli.backend.wiring import open_database, storage_root
-from momentarium_cli.config import DatabaseSettings, Settings, StorageSettings
+from momentarium_cli.backend.storage.local import LocalStorage
+from momentarium_cli.backend.storage.regions import RegionalStorage
+from momentarium_cli.backend.storage.s3 import S3Storage
+from momentarium_cli.backend.storage.s3_client import S3Options
+from momentarium_cli.backend.wiring import open_database, open_storage, s3_buckets, storage_root
+from momentarium_cli.config import Buckets, DatabaseSettings, Settings, StorageSettings
 from momentarium_cli.errors import DatabaseUnavailable, SettingsError
 
 
@@ -34,3 +39,84 @@ def test_a_database_that_does_not_answer_is_told(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, database=DatabaseSettings(url="postgresql://x:y@127.0.0.1:1/x"))
     with pytest.raises(DatabaseUnavailable), open_database(settings):
         pass
+
+
+# --- buckets -------------------------------------------------------------------------------------------------------
+
+TWO = Buckets.parse("eu-central-1=photos-eu,us-east-1=photos-us/some/prefix")
+ACCESS_POINT = "arn:aws:s3::123456789012:accesspoint/mfzwi23gnjvgw.mrap"
+
+
+@pytest.mark.parametrize(
+    ("settings", "buckets"),
+    [
+        ({}, []),
+        ({"url": "file:///srv/photos", "endpoint_url": "https://s3.{region}.example.com"}, []),
+        ({"url": "s3://photos", "region": "eu-west-1"}, [S3Options("photos", region="eu-west-1")]),
+        ({"url": "s3://photos/some/prefix/"}, [S3Options("photos", "some/prefix/")]),
+        ({"url": f"s3://{ACCESS_POINT}"}, [S3Options(ACCESS_POINT)]),
+        (
+            {"url": "s3://photos", "endpoint_url": "https://s3.{region}.example.com", "region": "fr"},
+            [S3Options("photos", endpoint_url="https://s3.fr.example.com", region="fr")],
+        ),
+        (
+            {"buckets": TWO, "region": "us-east-1", "addressing_style": "virtual"},
+            [
+                S3Options("photos-eu", region="eu-central-1", addressing_style="virtual"),
+                S3Options("photos-us", "some/prefix/", region="us-east-1", addressing_style="virtual"),
+            ],
+        ),
+        (
+            {"buckets": TWO, "endpoint_url": "https://s3.{region}.example.com"},
+            [
+                S3Options("photos-eu", "", "https://s3.eu-central-1.example.com", "eu-central-1"),
+                S3Options("photos-us", "some/prefix/", "https://s3.us-east-1.example.com", "us-east-1"),
+            ],
+        ),
+    ],
+)
+def test_the_buckets_are_those_of_the_settings_best_first(settings: dict[str, Any], buckets: list[S3Options]) -> None:
+    assert list(s3_buckets(StorageSettings(**settings))) == buckets
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"url": "s3://"}, "s3://bucket"),
+        ({"url": "s3://photos/a b"}, "s3://bucket"),
+        ({"url": "s3://photos", "endpoint_url": "https://s3.{region}.example.com"}, r"storage\.region"),
+        ({"buckets": Buckets.parse("here=/")}, "eu-central-1=photos-eu"),
+        ({"buckets": Buckets.parse("here=photos/ä")}, "eu-central-1=photos-eu"),
+        ({"buckets": Buckets.parse(f"here=photos,there={ACCESS_POINT}")}, "Multi-Region Access Point.*itself.*storage"),
+    ],
+)
+def test_buckets_that_cannot_be_used_are_refused_with_the_reason(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        s3_buckets(StorageSettings(**settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "where"),
+    [
+        ({}, LocalStorage, "objects"),
+        ({"url": "s3://photos"}, S3Storage, "s3://photos"),
+        (
+            {"buckets": TWO},
+            RegionalStorage,
+            "s3://photos-eu (eu-central-1), s3://photos-us/some/prefix (us-east-1)",
+        ),
+    ],
+)
+def test_the_store_is_of_the_kind_that_the_settings_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], kind: type, where: str
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
+    store = open_storage(Settings(data_dir=tmp_path, storage=StorageSettings(**settings)))
+    assert isinstance(store, kind)
+    assert store.where.endswith(where)
+    if kind is RegionalStorage:
+        assert dict(store.regions) == {
+            "eu-central-1": "https://photos-eu.s3.eu-central-1.amazonaws.com/",
+            "us-east-1": "https://photos-us.s3.amazonaws.com/some/prefix/",
+        }

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,72 @@ def test_all_that_is_wrong_is_told_at_once(cli: Cli, config_file: Path, monkeypa
     for problem in ("server.port", "organizer.backend", "colour is not a setting"):
         assert problem in said.err
     assert len(said.err.splitlines()) == 1
+
+
+class TestS3Policy:
+    @pytest.fixture
+    def in_bucket(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+        monkeypatch.setenv("MOMENTARIUM_STORAGE_URL", "s3://photos/some/place")
+        monkeypatch.setenv("MOMENTARIUM_SERVER_PUBLIC_URL", "https://photos.example.org/gallery")
+        return cli
+
+    @pytest.fixture
+    def in_two(self, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+        monkeypatch.setenv("MOMENTARIUM_STORAGE_BUCKETS", "eu-central-1=photos-eu,us-east-1=photos-us")
+        return cli
+
+    def test_all_documents_of_a_bucket_are_printed(self, in_bucket: Cli) -> None:
+        said = in_bucket("config", "s3-policy")
+        assert (said.code, said.err) == (0, "")
+        (found,) = json.loads(said.out)["buckets"]
+        assert found["bucket"] == "photos/some/place"
+        assert {"policy", "cors", "lifecycle"} <= found.keys()
+
+    @pytest.mark.parametrize(("only", "first"), [("policy", "Version"), ("cors", "CORSRules"), ("lifecycle", "Rules")])
+    def test_one_alone_is_as_aws_takes_it(self, in_bucket: Cli, only: str, first: str) -> None:
+        assert next(iter(json.loads(in_bucket("config", "s3-policy", "--only", only).out))) == first
+
+    def test_the_origin_is_that_of_the_public_address(self, in_bucket: Cli) -> None:
+        (rule,) = json.loads(in_bucket("config", "s3-policy", "--only", "cors").out)["CORSRules"]
+        assert rule["AllowedOrigins"] == ["https://photos.example.org"]
+
+    def test_a_principal_makes_it_a_policy_of_the_bucket(self, in_bucket: Cli) -> None:
+        who = "arn:aws:iam::123456789012:role/momentarium"
+        said = in_bucket("config", "s3-policy", "--only", "policy", "--principal", who)
+        assert all(item["Principal"] == {"AWS": who} for item in json.loads(said.out)["Statement"])
+
+    def test_of_several_buckets_each_has_its_own(self, in_two: Cli) -> None:
+        found = json.loads(in_two("config", "s3-policy").out)["buckets"]
+        assert [one["bucket"] for one in found] == ["photos-eu", "photos-us"]
+        said = in_two("config", "s3-policy", "--only", "policy", "--bucket", "photos-us")
+        assert "arn:aws:s3:::photos-us" in said.out
+        assert "photos-eu" not in said.out
+
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [(["--only", "cors"], "Add --bucket, with one of: photos-eu, photos-us."), (["--bucket", "x"], "no bucket x")],
+    )
+    def test_which_of_several_must_be_clear(self, in_two: Cli, arguments: list[str], told: str) -> None:
+        said = in_two("config", "s3-policy", *arguments)
+        assert (said.code, said.out) == (2, "")
+        assert told in said.err
+
+    @pytest.mark.parametrize(
+        ("name", "value", "told"),
+        [
+            ("MOMENTARIUM_STORAGE_CDN_URL", "https://d1.cloudfront.net", "origin access control"),
+            ("MOMENTARIUM_STORAGE_URL", "s3://arn:aws:s3:eu-west-1:1:accesspoint/p", "s3:DataAccessPointAccount"),
+        ],
+    )
+    def test_what_others_must_allow_besides_is_said(
+        self, in_bucket: Cli, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        said = in_bucket("config", "s3-policy")
+        assert told in said.err
+        assert json.loads(said.out)
+
+    def test_a_store_that_is_no_bucket_has_none(self, cli: Cli) -> None:
+        said = cli("config", "s3-policy")
+        assert (said.code, said.out) == (2, "")
+        assert said.err == "Error: The originals are not on S3. Set storage.url to s3://bucket first.\n"

@@ -20,5 +20,6 @@ def me(caller: CallerDep, services: ServicesDep) -> Me:
         scopes=sorted(caller.scopes),
         storage=services.uploads.where,
         storage_free_bytes=services.uploads.free_bytes(),
+        regions=dict(services.uploads.regions),
         **library,
     )

@@ -123,6 +123,10 @@ class Storage(ABC):
         found = (self.at(region).heads(keys) for region, keys in keys_of.items())
         return {key: info for some in found for key, info in some.items()}
 
+    def seen_at(self, regions: Mapping[str, str | None]) -> set[str]:
+        """Those keys that hold something as far as can be told now, for who only uploads again what is not seen."""
+        return set(self.heads_at(regions))
+
     @abstractmethod
     def open(self, key: str) -> BinaryIO:
         """The object's bytes as they stream in, to be closed by the caller; NotFound if there is none."""

@@ -100,15 +100,18 @@ class S3Storage(Storage):
         except NotFound:
             self.check_bucket()  # which would say the same of each of its objects
             return None
-        except StorageUnavailable:
-            self.check_bucket()  # whose answers say more than a status
+        except StorageUnavailable as error:
+            if error.error_code != "storage_busy":
+                self._ask_bucket()  # whose answers say more than a status
             raise
         return ObjectInfo(int(answer.headers["content-length"]), _hex(answer.headers.get(CHECKSUM_HEADER)))
 
     def check_bucket(self) -> None:
         """StorageUnavailable unless the bucket answers; looked at again only after a while."""
-        if time.monotonic() - self._seen_at < _SEEN_SECONDS:
-            return
+        if time.monotonic() - self._seen_at >= _SEEN_SECONDS:
+            self._ask_bucket()
+
+    def _ask_bucket(self) -> None:
         with self.client.calling("s3:ListBucket"):
             self.client.boto.list_objects_v2(Bucket=self._options.bucket, Prefix=self._options.prefix, MaxKeys=1)
         self._seen_at = time.monotonic()

@@ -56,8 +56,9 @@ class S3Options:
 
     def resource(self, name: str = "") -> str:
         """The ARN of an object, or of the bucket."""
-        arn = self.bucket if self.bucket.startswith("arn:") else f"arn:aws:s3:::{self.bucket}"
-        return f"{arn}/{name}" if name else arn
+        access_point = self.bucket.startswith("arn:")
+        arn = self.bucket if access_point else f"arn:aws:s3:::{self.bucket}"
+        return f"{arn}/{'object/' if access_point else ''}{name}" if name else arn
 
 
 class S3Client:
@@ -67,7 +68,7 @@ class S3Client:
         self.options = options
         self._new_session = new_session
         self._loading = Lock()
-        self._loaded_at = time.monotonic()
+        self._reloaded_at = -_RELOAD_SECONDS
         self._session = new_session()
         self._credentials = _credentials(self._session)
         self.boto = self._boto()
@@ -117,14 +118,20 @@ class S3Client:
     def _once(
         self, method: str, url: str, headers: Mapping[str, str], action: str, name: str, body: IOBase | None
     ) -> AWSResponse:
-        request = AWSPreparedRequest(method, url, HeadersDict(headers), body, stream_output=method == "GET")
-        try:
-            answer = self._http.send(request)
-        except BotoCoreError as error:
-            raise unreachable(error, self.endpoint) from error
+        answer = self.ask(method, url, headers, body)
         if answer.status_code >= 300:
             raise self._refused(Refusal.of_answer(answer.status_code, answer.headers, answer.content), action, name)
         return answer
+
+    def ask(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: IOBase | None = None
+    ) -> AWSResponse:
+        """Whatever is answered to one request as it is; the body of a GET streams in."""
+        request = AWSPreparedRequest(method, url, HeadersDict(headers or {}), body, stream_output=method == "GET")
+        try:
+            return self._http.send(request)
+        except BotoCoreError as error:
+            raise unreachable(error, self.endpoint) from error
 
     def _refused(self, said: Refusal, action: str, name: str) -> MomentariumError:
         error = refused(said, bucket=self.options.bucket, action=action, resource=self.options.resource(name))
@@ -144,9 +151,9 @@ class S3Client:
     def _reload(self) -> None:
         """Rotated credentials are taken up without a restart, where they come from a file or a role."""
         with self._loading:
-            if time.monotonic() - self._loaded_at < _RELOAD_SECONDS:
+            if time.monotonic() - self._reloaded_at < _RELOAD_SECONDS:
                 return
-            self._loaded_at = time.monotonic()
+            self._reloaded_at = time.monotonic()
             with suppress(MomentariumError, BotoCoreError):
                 session = self._new_session()
                 self._credentials, self._session = _credentials(session), session

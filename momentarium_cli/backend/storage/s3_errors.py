@@ -21,7 +21,13 @@ _THROTTLED_SECONDS = 5
 _CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
 _DENIED = {"AccessDenied", "AllAccessDisabled", "AccountProblem", "InvalidObjectState", "403"}
 _REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "301", "307"}
-_DIGEST = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}
+_DIGEST = {
+    "BadDigest",
+    "InvalidDigest",
+    "XAmzContentSHA256Mismatch",
+    "XAmzContentChecksumMismatch",  # MinIO's
+    "IncompleteBody",
+}
 _PARTS = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall"}
 _FULL = {"XMinioStorageFull", "InsufficientStorage", "507"}
 _BUSY = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests", "503", "429"}
@@ -105,7 +111,7 @@ def _about_the_object(said: Refusal) -> MomentariumError | None:
 
 
 def _no_bucket(bucket: str) -> MomentariumError:
-    hint = "Create it, or correct storage.url."
+    hint = "Create it, or correct storage.url or storage.buckets."
     return StorageUnavailable(f"There is no bucket {bucket}.", hint=hint, code="no_bucket")
 
 
@@ -127,7 +133,7 @@ def _denied(action: str, resource: str) -> MomentariumError:
 
 
 def _wrong_region(bucket: str, region: str | None) -> MomentariumError:
-    hint = f"Set storage.region to {region}." if region else "Set storage.region to the bucket's."
+    hint = f"Set storage.region, or its name in storage.buckets, to {region or 'the right one'}."
     return StorageUnavailable(f"The bucket {bucket} is in another region.", hint=hint, code="wrong_region")
 
 

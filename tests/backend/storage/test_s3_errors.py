@@ -136,6 +136,13 @@ class TestFaults:
         assert error.retry_after
         assert 2 <= len(faults.requests) <= 10
 
+    def test_a_bare_refusal_is_explained_also_just_after_the_bucket_was_seen(
+        self, store: S3Storage, faults: Faults
+    ) -> None:
+        assert store.head(original_key(USER, "0" * 64)) is None  # so the bucket was asked for
+        faults.answer(403, b"<Error><Code>InvalidAccessKeyId</Code></Error>", times=50)
+        assert "AWS_ACCESS_KEY_ID" in str(told(USES["head"], store))
+
     @pytest.mark.parametrize("status", [500, 502, 504])
     def test_a_server_that_stumbles_is_asked_again(
         self, store: S3Storage, faults: Faults, key: str, status: int
