@@ -1,5 +1,5 @@
-"""What any test may use: a real PostgreSQL, a database of one's own on it, a real object store, and a backend behind a
-live server."""
+"""What any test may use: a real PostgreSQL, a database of one's own on it, a real object store, a QStash, and a backend
+behind a live server."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -12,6 +12,7 @@ from momentarium_cli.backend.db.embedded import EmbeddedPostgres
 from momentarium_cli.backend.db.pool import Database
 from tests.clusters import Cluster
 from tests.folders import short_folder
+from tests.qstash import QStashServer, running_qstash
 from tests.seaweed import Seaweed, running_seaweed
 from tests.servers import ApiServer, serving
 
@@ -46,6 +47,13 @@ def database(conninfo: str) -> Iterator[Database]:
 def seaweed() -> Iterator[Seaweed]:
     """An object store of this test process that speaks S3."""
     with running_seaweed() as running:
+        yield running
+
+
+@pytest.fixture
+def qstash_server() -> Iterator[QStashServer]:
+    """A QStash without messages, whose clock stands still."""
+    with running_qstash() as running:
         yield running
 
 

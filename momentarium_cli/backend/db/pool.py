@@ -20,8 +20,16 @@ from momentarium_cli.errors import DatabaseUnavailable, InsufficientStorage
 
 APP_ROLE = "momentarium_app"
 
-# Role and user are set for the transaction alone, so that neither leaks through a pooler.
-_BECOME = "select set_config('role', %s, true), set_config('app.user_id', %s, true)"
+# A process that is frozen, or a machine that is gone, must not keep its locks: others wait for its jobs.
+_IDLE_SECONDS = 20.0
+
+# Role, user and time-out are set for the transaction alone, so that none leaks through a pooler.
+_BECOME = (
+    "select set_config('role', %s, true), set_config('app.user_id', %s, true),"
+    " set_config('idle_in_transaction_session_timeout', %s, true)"
+)
+
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout)
 
 
 class Connection(psycopg.Connection[dict[str, Any]]):
@@ -54,7 +62,8 @@ class Database:
     def transaction(self, user_id: int | None) -> Iterator[Connection]:
         """A transaction that sees and writes only rows of this user; without one, only what belongs to nobody."""
         with self._connection() as conn:
-            conn.execute(_BECOME, (APP_ROLE, "" if user_id is None else str(user_id)))
+            idle = str(round(_IDLE_SECONDS * 1000))
+            conn.execute(_BECOME, (APP_ROLE, "" if user_id is None else str(user_id), idle))
             yield conn
 
     @contextmanager
@@ -74,7 +83,7 @@ class Database:
             raise DatabaseUnavailable("The database does not answer, or is too busy.", retry_after=5) from error
         except psycopg.errors.DiskFull as error:
             raise InsufficientStorage("The disk of the database is full.", hint="Free some space there.") from error
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except _LOST as error:
             logging.getLogger(__name__).warning("database: %s", error)
             raise DatabaseUnavailable("The connection to the database was lost.", retry_after=2) from error
         for act in committed:

@@ -1,10 +1,11 @@
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import psycopg
 import pytest
 
-from momentarium_cli.backend.db import images, jobs, uploads, users
+from momentarium_cli.backend.db import images, jobs, pool, uploads, users
 from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.errors import DatabaseUnavailable, InsufficientStorage
 from tests.backend.bench import Bench
@@ -255,6 +256,17 @@ def test_a_connection_that_breaks_is_told_and_the_next_one_is_good(bench: Bench)
     with pytest.raises(DatabaseUnavailable), bench.database.administration() as conn:
         conn.execute("select pg_terminate_backend(pg_backend_pid())")
     assert bench.run("select 1 as one") == [{"one": 1}]
+
+
+def test_a_transaction_that_stands_still_loses_its_locks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "_IDLE_SECONDS", 0.2)
+    user = bench.user()
+    job = bench.accept(user)
+    with pytest.raises(DatabaseUnavailable), bench.database.transaction(user) as frozen:
+        assert jobs.claim(frozen, job.id, timedelta(seconds=60))
+        assert bench.jobs.claim(job.id) is None
+        time.sleep(0.6)
+        assert bench.jobs.claim(job.id)
 
 
 def test_a_full_disk_of_the_database_is_told(bench: Bench) -> None:
