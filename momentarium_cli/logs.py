@@ -62,9 +62,22 @@ def setup(data_dir: Path, name: str, *, verbose: int = 0) -> Path:
         _add(root, logging.NullHandler())  # a data folder that cannot be written is reported by whoever needs it
     if verbose:
         _add(root, logging.StreamHandler(sys.stderr))
+    _quieten()
+    return path
+
+
+def setup_stderr() -> None:
+    """Log to standard error alone, where a platform collects it."""
+    root = logging.getLogger()
+    root.handlers.clear()
+    root.setLevel(logging.INFO)
+    _add(root, logging.StreamHandler(sys.stderr))
+    _quieten()
+
+
+def _quieten() -> None:
     for noisy in ("httpx", "httpcore", "uvicorn.access", "PIL", "exifread", "procrastinate"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    return path
 
 
 def _add(root: logging.Logger, handler: logging.Handler) -> None:

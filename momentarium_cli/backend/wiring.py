@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from momentarium_cli import logs
 from momentarium_cli.backend import secrets
 from momentarium_cli.backend.albums import Albums
 from momentarium_cli.backend.arrivals import Arrivals
+from momentarium_cli.backend.asgi import Application
 from momentarium_cli.backend.db.embedded import EmbeddedPostgres
 from momentarium_cli.backend.db.migrate import migrate
 from momentarium_cli.backend.db.pool import Database
@@ -33,11 +35,13 @@ from momentarium_cli.backend.uploads import Uploads
 from momentarium_cli.backend.verifying import Verifying
 from momentarium_cli.backend.webhook import FAILED_PATH, MAINTENANCE_PATH, PROCESS_PATH, Proofs
 from momentarium_cli.backend.worker import Worker
-from momentarium_cli.config import QueueSettings, Settings, StorageSettings
+from momentarium_cli.config import QueueSettings, Settings, StorageSettings, load
 from momentarium_cli.errors import SettingsError
 from momentarium_cli.photos.decode import Decoder
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from momentarium_cli.backend.queues.qstash import QStashOptions
     from momentarium_cli.backend.storage.cdn import Cdn
     from momentarium_cli.backend.storage.regions import RegionalStorage
@@ -248,3 +252,29 @@ def storage_root(settings: Settings) -> Path:
             hint="Use file:///folder or s3://bucket, or leave it out.",
         )
     return Path(unquote(parts.path))
+
+
+@contextmanager
+def _application() -> "Iterator[ASGIApp]":
+    """The API of settings that leave nothing on this machine."""
+    from momentarium_cli.backend.api.app import create_app
+
+    logs.setup_stderr()
+    settings = load()
+    _check_stateless(settings)
+    with open_database(settings) as opened, open_backend(settings, opened.database) as backend:
+        yield create_app(backend.services)
+
+
+def _check_stateless(settings: Settings) -> None:
+    needed = {
+        "database.url": settings.database.url,
+        "storage.url (s3://) or storage.buckets": s3_buckets(settings.storage),
+        "server.secret_key": settings.server.secret_key,
+    }
+    missing = [name for name, value in needed.items() if not value]
+    if missing:
+        raise SettingsError(f"Not set: {', '.join(missing)}.", hint="A platform that keeps no files needs them.")
+
+
+asgi = Application(_application)
