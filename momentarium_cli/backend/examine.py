@@ -15,5 +15,8 @@ class Examined:
 
 def examine_preview(data: bytes) -> Examined:
     """Runs in a child process."""
-    reason = check_preview(data)
-    return Examined(reason=reason) if reason else Examined(derived=derive(data))
+    try:
+        reason = check_preview(data)
+        return Examined(reason=reason) if reason else Examined(derived=derive(data))
+    except (ValueError, OSError) as error:
+        return Examined(reason=str(error))

@@ -109,10 +109,13 @@ class Jobs:
         self._wake_next(conn)
         return True
 
-    def fail(self, job: Job, code: str, message: str) -> None:
+    def fail(self, job: Job, code: str, message: str) -> bool:
+        """Whether it was still this worker's to end."""
         with self._database.transaction(job.user_id) as conn:
-            if rows.fail(conn, job, code, message):
-                self._wake_next(conn)
+            if not rows.fail(conn, job, code, message):
+                return False
+            self._wake_next(conn)
+            return True
 
     def postpone(self, job: Job, delay: timedelta, error: MomentariumError) -> None:
         """Let go of the job; it is claimed again after `delay`."""

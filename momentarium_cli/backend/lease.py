@@ -40,11 +40,15 @@ class Lease:
         self._stage: str | None = None
 
     def check(self) -> None:
-        """Raise JobLost if the job is no longer ours, or if the worker is to stop; SliceOver if its time is over."""
-        if self._lost.is_set() or self.stop.is_set():
-            raise JobLost
+        """Raise JobLost if the job is no longer ours, if the worker is to stop, or if the slice is over."""
+        self.check_held()
         if self._until is not None and time.monotonic() >= self._until:
             raise SliceOver
+
+    def check_held(self) -> None:
+        """The same in the middle of what cannot be divided: the end of the slice waits."""
+        if self._lost.is_set() or self.stop.is_set():
+            raise JobLost
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Say how far the job is; checks, too."""

@@ -16,8 +16,8 @@ from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.examine import Examined, examine_preview
 from momentarium_cli.backend.lease import Lease
 from momentarium_cli.backend.storage.base import Storage, preview_key, thumb_key
-from momentarium_cli.errors import NotFound
-from momentarium_cli.photos.decode import DecodeFailed, Decoder
+from momentarium_cli.errors import NotFound, Temporary
+from momentarium_cli.photos.decode import DecodeFailed, Decoder, DecoderUnavailable
 from momentarium_cli.photos.formats import BY_CONTENT_TYPE
 from momentarium_cli.photos.preview import CannotDecode
 
@@ -94,6 +94,8 @@ class Previews:
         try:
             with _local_copy(self._storage.at(row["region"]), row["storage_key"], row["content_type"]) as path:
                 preview = self._decoder.remake(path, row["content_type"]).result()
+        except DecoderUnavailable as error:
+            raise Temporary(f"No preview can be made: {error}.") from error
         except (CannotDecode, DecodeFailed) as error:
             return Examined(reason=str(error)), None
         except NotFound:
@@ -106,7 +108,9 @@ class Previews:
 def _result(future: "Future[Examined]") -> Examined:
     try:
         return future.result()
-    except (DecodeFailed, ValueError, OSError) as error:
+    except (DecoderUnavailable, OSError) as error:  # which says nothing about the photo
+        raise Temporary(f"No preview can be looked at: {error}.") from error
+    except DecodeFailed as error:
         return Examined(reason=str(error))
 
 

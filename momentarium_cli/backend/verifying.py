@@ -1,6 +1,7 @@
 """Prove originals whose checksum the store could not tell, because they came in parts: each is read whole, once."""
 
 import hashlib
+from contextlib import suppress
 
 from momentarium_cli.backend.db import images as rows
 from momentarium_cli.backend.db.images import Row
@@ -22,32 +23,40 @@ class Verifying:
         self._images = images
 
     def prove(self, job: Job, lease: Lease) -> None:
-        """Every original of the job is what was announced. NotAsDescribed names those that are not; they are deleted,
-        so that they can be uploaded again."""
+        """Every original of the job is what was announced; NotAsDescribed names those that are not."""
         with self._database.transaction(job.user_id) as conn:
             waiting = rows.unverified(conn, job.image_keys)
         wrong, total = [], len(job.image_keys)
+        if waiting:
+            lease.progress(_STAGE, total - len(waiting), total)
         for done, row in enumerate(waiting, total - len(waiting)):
-            lease.progress(_STAGE, done, total)
             if self._is_whole(row, lease):
                 with self._database.transaction(job.user_id) as conn:
                     rows.verified(conn, row["id"])
-            else:
-                lease.check()
-                self._images.delete_for_good(job.user_id, row["id"])
-                wrong.append(row["original_filename"])
+                lease.progress(_STAGE, done + 1, total)
+                continue
+            lease.check_held()
+            wrong.append(row)
         if wrong:
+            names = ", ".join(row["original_filename"] for row in wrong)
             raise NotAsDescribed(
-                f"In the store, {', '.join(wrong)} {'is' if len(wrong) == 1 else 'are'} not what was uploaded.",
+                f"In the store, {names} {'is' if len(wrong) == 1 else 'are'} not what was uploaded.",
                 hint="Upload again what is named. The other photos are safe; `momentarium retry` organizes them.",
+                details=[{"image_id": row["id"]} for row in wrong],
             )
+
+    def remove(self, job: Job, wrong: NotAsDescribed) -> None:
+        """Delete what is not what was announced, so that it can be uploaded again. Call it when that was told."""
+        for item in wrong.details:
+            with suppress(NotFound):
+                self._images.delete_for_good(job.user_id, item["image_id"])
 
     def _is_whole(self, row: Row, lease: Lease) -> bool:
         whole = hashlib.sha256()
         try:
             with self._storage.at(row["region"]).open(row["storage_key"]) as file:
                 while chunk := file.read(_CHUNK_BYTES):
-                    lease.check()
+                    lease.check_held()  # one that takes longer than a slice would never be proven
                     whole.update(chunk)
         except NotFound:
             return False

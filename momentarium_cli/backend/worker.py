@@ -106,7 +106,8 @@ class Worker:
             self._jobs.release(job)
         except NotAsDescribed as error:
             log.warning("job %s failed: %s", job.id, error)
-            self._jobs.fail(job, error.error_code, str(error))
+            if self._jobs.fail(job, error.error_code, str(error)):
+                self._verifying.remove(job, error)
         except MomentariumError as error:
             log.warning("job %s is put off: %s", job.id, error)
             self._put_off(job, error)

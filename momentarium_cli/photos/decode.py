@@ -39,6 +39,10 @@ class DecodeFailed(Exception):
     """A child did not finish a task; the message says why in plain words, without a subject."""
 
 
+class DecoderUnavailable(DecodeFailed):
+    """No child could be had, or it was ended from outside: that says nothing about the task."""
+
+
 class Decoder:
     """A pool of child processes, one a core unless told otherwise. Close it, or use it as a context manager.
 
@@ -77,7 +81,7 @@ class Decoder:
         for thread in self._retiring:
             thread.join()
         for future in list(self._open):
-            futures.fail(future, DecodeFailed("the decoder was closed"))
+            futures.fail(future, DecoderUnavailable("the decoder was closed"))
 
     def submit(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Runs an importable function in a child. The future fails with DecodeFailed, or with what it raised."""
@@ -134,11 +138,11 @@ class Decoder:
 
         try:
             inner = self._running().schedule(limits.guarded, args=[work, cpu], timeout=wall)
-        except RuntimeError as error:  # closed, or the pool broke this very moment
+        except (RuntimeError, OSError) as error:  # closed, or it broke this very moment, or no child could be started
             if tries > 1 and not self._closed:
                 self._schedule(work, size, future, tries - 1)
             else:
-                futures.fail(future, DecodeFailed(str(error)))
+                futures.fail(future, DecoderUnavailable(str(error)))
         else:
             inner.add_done_callback(finished)
 
@@ -193,8 +197,9 @@ def _end(pool: "ProcessPool") -> None:
 
 def _settle(future: Future[T], inner: Future[T], bounds: Limits) -> None:
     error = futures.error(inner)
-    reason = _reason(error, bounds) if error else None
-    if reason:
+    if isinstance(error, BrokenProcessPool | CancelledError):
+        futures.fail(future, DecoderUnavailable("the decoder was stopped"))
+    elif error is not None and (reason := _reason(error, bounds)):
         futures.fail(future, DecodeFailed(reason))
     else:
         futures.copy(future, inner)
@@ -212,7 +217,7 @@ def _reason(error: BaseException, bounds: Limits) -> str | None:
         if error.exitcode == -getattr(signal, "SIGXCPU", 0):
             return f"it took longer than {bounds.cpu_seconds:g} s of processor time"
         return "the decoder crashed"
-    return "the decoder was stopped" if isinstance(error, BrokenProcessPool | CancelledError) else None
+    return None
 
 
 def _size(path: Path) -> int:

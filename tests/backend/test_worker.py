@@ -138,6 +138,16 @@ def test_a_photo_that_the_store_did_not_keep_whole_fails_its_job_by_name_and_a_r
     assert [album.photo_count for album in bench.galleries.gallery(user).albums] == [1]
 
 
+def test_a_decoder_that_cannot_run_says_nothing_against_the_photos(bench: Bench, user: int) -> None:
+    broken = Decoder(1)
+    broken.close()
+    key = upload(bench, user, picture(1), preview(1))
+    row = run(bench, make_worker(bench, broken), bench.accept(user, key))
+    assert (row["status"], row["attempt"]) == ("processing", 1), "it is put off"
+    assert "No preview can be looked at: the decoder was closed" in str(row["error_message"])
+    assert image(bench, key)["decode_error"] is None
+
+
 def with_exif(seed: int) -> bytes:
     tags = Image.Exif()
     tags[0x010F] = "A camera"

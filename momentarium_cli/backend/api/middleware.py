@@ -1,5 +1,6 @@
 """What happens around every request: an id, a line in the log, a limit on bodies, headers for browsers."""
 
+import asyncio
 import logging
 import time
 from http import HTTPStatus
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from momentarium_cli.backend.api.problems import answer, bug
 from momentarium_cli.backend.webhook import FAILED_PATH, MAINTENANCE_PATH, PROCESS_PATH
-from momentarium_cli.errors import TooLarge
+from momentarium_cli.errors import Temporary, TooLarge
 from momentarium_cli.logs import request_id
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ class Envelope:
             return
         try:
             await self._app(scope, _limited(scope, receive), send_with_headers)
+        except asyncio.CancelledError:  # we are ending, and have waited for this request long enough
+            if status:
+                raise
+            await answer(Temporary("The server is ending.", retry_after=1))(scope, receive, send_with_headers)
         except Exception as error:
             if status:
                 raise  # an answer is on its way already

@@ -44,7 +44,7 @@ class _Connector(PsycopgConnector):
 class PostgresQueue:
     """`direct_conninfo` reaches PostgreSQL past a pooler: LISTEN does not work through one."""
 
-    patience = timedelta(0)  # a message that is there already is not sent again
+    patience = timedelta(seconds=5)  # else every poll and sweep would write to the rows of all jobs that wait in line
 
     def __init__(self, direct_conninfo: str, *, concurrency: int = 2) -> None:
         self._conninfo = direct_conninfo
