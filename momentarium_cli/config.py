@@ -132,6 +132,9 @@ class QueueSettings:
     )
     qstash_parallelism: int = _setting(10, "how many jobs QStash may have running at once")
     qstash_rate: int = _setting(0, "how many jobs QStash may start a minute; 0: no limit")
+    maintenance_cron: str = _setting(
+        "*/2 * * * *", "when QStash calls for what is overdue, as cron has it, in UTC; each time is a message"
+    )
     api_secret: str | None = _setting(
         None, "the secret that QStash has to bring along; 16 characters or more", secret=True
     )

@@ -14,12 +14,15 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s [request %(request_id)s] [job %(job
 MAX_BYTES = 5 << 20
 BACKUPS = 3
 
-# Tokens of ours, bearer headers, passwords in addresses, and the query of any address (signatures live there).
+# Tokens of ours, QStash's signing keys, bearer headers, the header with the queue's secret, passwords in addresses, and
+# the query of any address (signatures live there).
 _SECRETS = (
     (re.compile(r"\bmom_[A-Za-z0-9_-]{8,}"), "mom_***"),
+    (re.compile(r"\bsig_[A-Za-z0-9]{8,}"), "sig_***"),
+    (re.compile(r"(?i)(api[-_]secret(?:['\"]?\s*[:=]|['\"],)\s*)\S+"), r"\1***"),
     (re.compile(r"(?i)\b(bearer)\s+\S+"), r"\1 ***"),
     (re.compile(r"(\w+://[^:/@\s]*):[^@/\s]+@"), r"\1:***@"),
-    (re.compile(r"(?i)\b(password|secret_key|token)=\S+"), r"\1=***"),
+    (re.compile(r"(?i)(password|secret_key|token)=\S+"), r"\1=***"),
     (re.compile(r"(\w+://[^\s?\"']+|/files/[^\s?\"']+)\?[^\s\"']+"), r"\1?***"),
 )
 

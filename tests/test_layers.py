@@ -99,7 +99,7 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
 @pytest.mark.parametrize(
     ("vendor", "rooms"),
     [
-        ("httpx", ("client.transport",)),
+        ("httpx", ("client.transport", "backend.queues.qstash_account", "backend.qstash_doctor")),
         ("psycopg", ("backend.db",)),
         ("psycopg_pool", ("backend.db.pool",)),
         ("procrastinate", ("backend.queues", "backend.db.migrate")),

@@ -30,6 +30,13 @@ def _root_logger_as_before() -> Iterator[None]:
         ("PUT http://127.0.0.1:1/files/originals/7/ab?expires=1&signature=xyz 201",
          "PUT http://127.0.0.1:1/files/originals/7/ab?*** 201"),
         ("GET /files/thumbs/7/ab.jpg?signature=xyz", "GET /files/thumbs/7/ab.jpg?***"),
+        ("key sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r, next", "key sig_***, next"),
+        ("qstash_token=eyJVc2VySUQi", "qstash_token=***"),
+        ("Upstash-Forward-X-API-Secret: s3cret,!'\" then", "Upstash-Forward-X-API-Secret: *** then"),
+        ("api_secret=s3cret", "api_secret=***"),
+        ("{'X-API-Secret': 's3cret'} sent", "{'X-API-Secret': *** sent"),
+        ("[(b'x-api-secret', b's3cret')] came", "[(b'x-api-secret', *** came"),
+        ("queue.api_secret must be there, 16 or more", "queue.api_secret must be there, 16 or more"),
         ("is it there? yes", "is it there? yes"),
     ],
 )  # fmt: skip

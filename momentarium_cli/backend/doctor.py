@@ -12,7 +12,13 @@ from momentarium_cli.backend.db.binaries import find_binaries
 from momentarium_cli.backend.findings import PROBE_USER, Finding, found
 from momentarium_cli.backend.storage.base import thumb_key
 from momentarium_cli.backend.storage.local import LocalStorage
-from momentarium_cli.backend.wiring import open_database, open_storage, s3_buckets
+from momentarium_cli.backend.wiring import (
+    open_database,
+    open_storage,
+    qstash_options,
+    queue_proofs,
+    s3_buckets,
+)
 from momentarium_cli.config import Settings
 from momentarium_cli.errors import InsufficientStorage, MomentariumError, SettingsError
 from momentarium_cli.photos.checksum import sha256_bytes
@@ -25,8 +31,11 @@ if TYPE_CHECKING:
 _LOW_BYTES = 1 << 30
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Run every check; one that fails does not keep the next from running. A client of another's server needs less."""
+def examine(settings: Settings, *, live: bool = False) -> Iterator[Finding]:
+    """Run every check; one that fails does not keep the next from running. A client of another's server needs less.
+
+    `live`: also have the queue deliver a real message.
+    """
     client: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("data folder", _data_folder),
         ("decoding", _decoding),
@@ -39,6 +48,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield found(name, partial(check, settings))
     if not settings.server.url:
         yield from _stores(settings)
+    if not settings.server.url and settings.queue.backend == "qstash":
+        yield from _qstash(settings, live=live)
+    elif live:
+        yield Finding("live", True, "there is nothing to check live: only jobs through QStash have something")
 
 
 def _data_folder(settings: Settings) -> str:
@@ -83,6 +96,18 @@ def _bucket(store: "S3Storage", settings: Settings, of: str) -> Iterator[Finding
 
     for finding in examine_bucket(store, settings.server.public_url):
         yield replace(finding, check=finding.check + of)
+
+
+def _qstash(settings: Settings, *, live: bool) -> Iterator[Finding]:
+    from momentarium_cli.backend.qstash_doctor import examine_qstash  # httpx and the vendor's are slow to import
+
+    try:
+        options, proofs = qstash_options(settings), queue_proofs(settings)
+    except MomentariumError as error:
+        yield Finding.of_error("QStash", error)
+        return
+    if proofs is not None:
+        yield from examine_qstash(options, proofs, settings.queue, live=live)
 
 
 def _opened(settings: Settings) -> "Sequence[LocalStorage | S3Storage]":

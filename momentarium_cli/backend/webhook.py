@@ -79,6 +79,15 @@ class Proofs:
         except Exception as error:  # noqa: BLE001 -- whatever a forged request sets off, it is refused as any other
             raise NotProven(f"unreadable: {type(error).__name__}") from None
 
+    def given(self, path: str, body: bytes, now: float) -> dict[str, str]:
+        """The headers with which a request to our `path` passes, as if the queue had signed it a minute ago."""
+        begun, digest = int(now) - 60, _encoded(hashlib.sha256(body).digest()).decode()
+        claims = {"iss": "Upstash", "sub": self.destination(path), "iat": begun, "nbf": begun, "exp": begun + 120}
+        parts = ({"alg": "HS256", "typ": "JWT"}, {**claims, "jti": "jwt_doctor", "body": digest})
+        signed = b".".join(_encoded(json.dumps(part).encode()) for part in parts)
+        signature = _encoded(hmac.digest(self._keys[0], signed, "sha256"))
+        return {"X-API-Secret": self._secrets[0].decode(), "Upstash-Signature": (signed + b"." + signature).decode()}
+
     def _check(self, destination: str, headers: Headers, body: bytes, now: float) -> None:
         _need(len(body) <= MAX_BODY_BYTES, "body too large")
         _need(not _values(headers, b"content-encoding"), "encoded body")
@@ -169,11 +178,11 @@ def _check_settings(base: str, secrets: Sequence[bytes], keys: Sequence[bytes]) 
         problems.append("queue.api_secret must be there, 16 or more ASCII characters without spaces")
     if not keys:
         problems.append("queue.qstash_current_signing_key must be there")
-    if not _is_loopback(parts.hostname) and any(key.decode() in DEVELOPMENT_KEYS for key in keys):
+    if not is_loopback(parts.hostname) and any(key.decode() in DEVELOPMENT_KEYS for key in keys):
         problems.append("the signing keys are those of QStash's development server, which everybody knows")
     if problems:
         raise SettingsError("; ".join(problems) + ".", hint="Upstash's console shows the keys.")
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(host: str | None) -> bool:
     return host in ("localhost", "127.0.0.1", "::1")

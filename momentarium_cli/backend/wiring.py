@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 from momentarium_cli import logs
 from momentarium_cli.backend import secrets
 from momentarium_cli.backend.albums import Albums
+from momentarium_cli.backend.api.asgi import Application, ASGIApp
 from momentarium_cli.backend.arrivals import Arrivals
-from momentarium_cli.backend.asgi import Application
 from momentarium_cli.backend.db.embedded import EmbeddedPostgres
 from momentarium_cli.backend.db.migrate import migrate
 from momentarium_cli.backend.db.pool import Database
@@ -35,13 +35,11 @@ from momentarium_cli.backend.uploads import Uploads
 from momentarium_cli.backend.verifying import Verifying
 from momentarium_cli.backend.webhook import FAILED_PATH, MAINTENANCE_PATH, PROCESS_PATH, Proofs
 from momentarium_cli.backend.worker import Worker
-from momentarium_cli.config import QueueSettings, Settings, StorageSettings, load
+from momentarium_cli.config import Settings, StorageSettings, load
 from momentarium_cli.errors import SettingsError
 from momentarium_cli.photos.decode import Decoder
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
     from momentarium_cli.backend.queues.qstash import QStashOptions
     from momentarium_cli.backend.storage.cdn import Cdn
     from momentarium_cli.backend.storage.regions import RegionalStorage
@@ -112,7 +110,7 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             images=images,
             arrivals=arrivals,
             deliveries=deliveries,
-            proofs=_proofs(settings),
+            proofs=queue_proofs(settings),
             files=storage if isinstance(storage, LocalStorage) else None,
         )
         yield Backend(services, worker)
@@ -120,20 +118,19 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
 
 @contextmanager
 def _open_queue(settings: Settings, database: Database) -> Iterator[Queue]:
-    proofs = _proofs(settings)
-    if proofs is None:
+    if settings.queue.backend != "qstash":
         yield PostgresQueue(database.direct_conninfo)
         return
     from momentarium_cli.backend.queues.qstash import QStashQueue  # slow to import
 
-    queue = QStashQueue(_qstash_options(settings.queue, proofs))
+    queue = QStashQueue(qstash_options(settings))
     try:
         yield queue
     finally:
         queue.close()
 
 
-def _proofs(settings: Settings) -> Proofs | None:
+def queue_proofs(settings: Settings) -> Proofs | None:
     """How a queue that calls this server proves itself; none where no queue does."""
     queue = settings.queue
     if queue.backend != "qstash":
@@ -145,10 +142,12 @@ def _proofs(settings: Settings) -> Proofs | None:
     )
 
 
-def _qstash_options(queue: QueueSettings, proofs: Proofs) -> "QStashOptions":
+def qstash_options(settings: Settings) -> "QStashOptions":
+    """SettingsError: something is missing."""
     from momentarium_cli.backend.queues.qstash import QStashOptions
 
-    if not queue.qstash_token or not queue.api_secret:
+    queue, proofs = settings.queue, queue_proofs(settings)
+    if not queue.qstash_token or not queue.api_secret or proofs is None:
         raise SettingsError("queue.qstash_token and queue.api_secret must be set.", hint="Upstash's console shows it.")
     return QStashOptions(
         url=queue.qstash_url,
@@ -255,7 +254,7 @@ def storage_root(settings: Settings) -> Path:
 
 
 @contextmanager
-def _application() -> "Iterator[ASGIApp]":
+def _application() -> Iterator[ASGIApp]:
     """The API of settings that leave nothing on this machine."""
     from momentarium_cli.backend.api.app import create_app
 

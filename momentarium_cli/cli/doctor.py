@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from momentarium_cli.backend.findings import Finding
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Live = Annotated[bool, typer.Option("--live", help="Have QStash deliver a real message too, and wait for it.")]
 
 
 @command(app, client=True)
-def doctor(session: Session, json: Json = False) -> int:
+def doctor(session: Session, json: Json = False, live: Live = False) -> int:
     """Check that everything Momentarium needs is there and works, and say what to do where it does not.
 
-    A bucket is tried with small objects that are deleted again. "note" is what works, but could be better, or could not
-    be looked at. Ends with 0 unless something fails.
+    A bucket is tried with small objects that are deleted again. Where QStash calls this server, its schedule for
+    maintenance is set up. "note" is what works, but could be better, or could not be looked at. Ends with 0 unless
+    something fails.
     """
     from momentarium_cli.backend.doctor import examine
 
     code, results = 0, []
-    for finding in (*examine(session.settings), *_server(session)):
+    for finding in (*examine(session.settings, live=live), *_server(session)):
         values = {"check": finding.check, "ok": finding.ok, "advice": finding.advice, "text": finding.text}
         results.append(values)
         code = code or finding.exit_code

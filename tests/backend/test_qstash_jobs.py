@@ -1,6 +1,7 @@
 """Jobs from the request that accepts them to their albums, with QStash in between."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,8 @@ import pytest
 
 from momentarium_cli.backend import deliveries as deliveries_module
 from momentarium_cli.backend.db.pool import Database
+from momentarium_cli.backend.queues.qstash_account import QStashAccount
+from momentarium_cli.backend.wiring import qstash_options
 from momentarium_cli.config import QueueSettings, Server, Settings
 from tests.backend.api.calls import process, upload
 from tests.qstash import QStashServer
@@ -18,18 +21,23 @@ PATIENCE_IS_OVER = "update processing_jobs set woken_at = woken_at - interval '3
 LEASES_LAPSE = "update processing_jobs set lease_until = now() where status = 'processing'"
 
 
+def called_by(qstash_server: QStashServer, url: str, data_dir: Path) -> Settings:
+    """The settings of a deployment at `url` that this QStash calls."""
+    queue = QueueSettings(
+        backend="qstash",
+        qstash_url=qstash_server.url,
+        qstash_token=qstash_server.token,
+        qstash_current_signing_key=qstash_server.keys.current,
+        qstash_next_signing_key=qstash_server.keys.next,
+        api_secret="a-shared-secret-of-tests",
+    )
+    return Settings(data_dir=data_dir, server=Server(public_url=url), queue=queue)
+
+
 @pytest.fixture
 def called(tmp_path: Path, database: Database, qstash_server: QStashServer) -> Iterator[ApiServer]:
     def settings(url: str) -> Settings:
-        queue = QueueSettings(
-            backend="qstash",
-            qstash_url=qstash_server.url,
-            qstash_token=qstash_server.token,
-            qstash_current_signing_key=qstash_server.keys.current,
-            qstash_next_signing_key=qstash_server.keys.next,
-            api_secret="a-shared-secret-of-tests",
-        )
-        return Settings(data_dir=tmp_path / "data", server=Server(public_url=url), queue=queue)
+        return called_by(qstash_server, url, tmp_path / "data")
 
     with serving(tmp_path / "data", database, settings) as server:
         yield server
@@ -161,11 +169,8 @@ def test_a_job_that_needs_several_slices_is_called_for_each(
 
 
 def test_maintenance_is_called_by_its_schedule(called: ApiServer, ann: Account, qstash_server: QStashServer) -> None:
-    from momentarium_cli.backend.queues.qstash import QStashQueue
-
-    queue = called.services.jobs._queue
-    assert isinstance(queue, QStashQueue)
-    queue.schedule_maintenance("*/2 * * * *")
+    with closing(QStashAccount(qstash_options(called_by(qstash_server, called.url, called.data_dir)))) as account:
+        account.schedule_maintenance("*/2 * * * *")
     qstash_server.refuse(500)
     accept(ann, b"photo")
     run(called, PATIENCE_IS_OVER)

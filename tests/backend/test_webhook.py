@@ -46,6 +46,13 @@ class TestWhatTheQueueSends:
     def test_both_proofs_together_pass(self) -> None:
         check(SIGNER.sent())
 
+    def test_what_we_sign_ourselves_to_try_a_server_passes_as_if_the_queue_had(self) -> None:
+        given = PROOFS.given(PATH, BODY, NOW)
+        raw = [(name.lower().encode(), value.encode()) for name, value in given.items()]
+        PROOFS.check(PATH, raw, BODY, NOW)
+        now = PROOFS.given(PATH, BODY, time.time())["Upstash-Signature"]
+        Receiver(CURRENT_KEY, NEXT_KEY).verify(signature=now, body=BODY.decode(), url=PUBLIC_URL + PATH)
+
     @pytest.mark.parametrize("padding", ["", "="])
     def test_the_hash_of_the_body_may_be_padded(self, padding: str) -> None:
         hashed = SIGNER.claims()["body"].rstrip("=") + padding

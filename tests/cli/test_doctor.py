@@ -1,10 +1,15 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from momentarium_cli.backend.db.pool import Database
+from tests.backend.test_qstash_jobs import called_by
 from tests.cli.conftest import Cli
+from tests.qstash import QStashServer
 from tests.seaweed import REGION, Seaweed
+from tests.servers import ApiServer, serving
 
 S3_CHECKS = [
     "clock", "store", "objects", "overwriting", "checksums", "parts", "downloads", "CORS", "public access",
@@ -79,3 +84,57 @@ def test_several_buckets_are_each_tried(
     assert said.code == 5
     assert found[f"objects of s3://{bucket}"]["ok"]
     assert found["store of s3://nothing"]["text"].startswith("There is no bucket nothing.")
+
+
+@pytest.fixture
+def called(
+    tmp_path: Path, database: Database, qstash_server: QStashServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ApiServer]:
+    """A server that QStash calls, as the settings say."""
+    with serving(tmp_path / "data", database, lambda url: called_by(qstash_server, url, tmp_path / "data")) as server:
+        settings = called_by(qstash_server, server.url, tmp_path / "data")
+        monkeypatch.setenv("MOMENTARIUM_SERVER_PUBLIC_URL", server.url)
+        monkeypatch.setenv("MOMENTARIUM_QUEUE_BACKEND", "qstash")
+        monkeypatch.setenv("MOMENTARIUM_QUEUE_API_SECRET", settings.queue.api_secret or "")
+        monkeypatch.setenv("QSTASH_URL", qstash_server.url)
+        monkeypatch.setenv("QSTASH_TOKEN", qstash_server.token)
+        monkeypatch.setenv("QSTASH_CURRENT_SIGNING_KEY", qstash_server.keys.current)
+        monkeypatch.setenv("QSTASH_NEXT_SIGNING_KEY", qstash_server.keys.next)
+        yield server
+
+
+def test_where_qstash_calls_it_is_asked_and_set_up(cli: Cli, called: ApiServer, qstash_server: QStashServer) -> None:
+    said = cli("doctor")
+    assert said.code == 0
+    names = [line[6:].partition(":")[0] for line in said.out.splitlines()[-5:]]
+    assert names == ["QStash", "signing keys", "public address", "webhook", "maintenance"]
+    assert len(qstash_server.service.schedules) == 1
+    assert qstash_server.service.known == {}, "no message is sent"
+
+
+def test_live_has_a_message_delivered_and_makes_no_job(
+    cli: Cli, called: ApiServer, qstash_server: QStashServer
+) -> None:
+    with qstash_server.live():
+        said = cli("doctor", "--live")
+    assert said.code == 0
+    secrecy, delivery = said.out.splitlines()[-2:]
+    assert secrecy.startswith("note  secrecy: QStash shows queue.api_secret in its failure callbacks")
+    assert delivery.startswith("ok    delivery: QStash delivered a message within ")
+    with called.database.administration() as conn:
+        assert conn.execute("select 1 from processing_jobs").fetchall() == []
+    assert qstash_server.waiting == [] and qstash_server.dead_letters == []
+
+
+def test_live_is_one_line_where_no_queue_calls(cli: Cli) -> None:
+    said = cli("doctor", "--live")
+    assert said.code == 0
+    assert said.out.splitlines()[-1].startswith("ok    live: there is nothing to check live")
+
+
+def test_what_of_qstash_is_not_set_is_told(cli: Cli, called: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QSTASH_TOKEN")
+    monkeypatch.delenv("QSTASH_CURRENT_SIGNING_KEY")
+    said = cli("doctor")
+    assert said.code == 2
+    assert said.out.splitlines()[-1].startswith("FAIL  QStash: queue.qstash_token and queue.api_secret must be set.")

@@ -28,8 +28,8 @@ PUBLISH_SECONDS = 2.0
 _PHASE_SECONDS = 1.5  # to connect, and again to be answered
 _RETRIES = 3  # as many as every plan allows
 _BATCH = 100
-_SECRET_HEADER = "X-API-Secret"  # noqa: S105 -- its name
-_LABEL = "momentarium"
+SECRET_HEADER = "X-API-Secret"  # noqa: S105 -- its name
+LABEL = "momentarium"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,41 @@ class QStashOptions:
     rate: int = 0
     seconds: int = 60
 
+    @property
+    def deployment(self) -> str:
+        """What tells this deployment from others of the same account."""
+        return re.sub(r"[^A-Za-z0-9.-]+", "-", urlsplit(self.process_url).netloc)
+
+    def client(self, seconds: float) -> QStash:
+        """The vendor's, whose calls may take so long to connect, and again to be answered."""
+        # Repeating a publication is harmless, the message has an id; the vendor's own waits would be minutes.
+        client = QStash(self.token, base_url=self.url, retry={"retries": 1, "backoff": lambda _: 50})
+        client.http._client.timeout = seconds  # 600 s otherwise; no other way leads to it
+        return client
+
+    def proof(self) -> dict[str, Any]:
+        """What every message brings along, and is not shown of it."""
+        return {
+            "headers": {SECRET_HEADER: self.api_secret},
+            "redact": {"header": [SECRET_HEADER]},
+            "timeout": self.seconds,
+            "label": LABEL,
+        }
+
+    def callback(self) -> dict[str, Any]:
+        """Who is told where a message is given up."""
+        return {
+            "failure_callback": self.failed_url,
+            "failure_callback_headers": {f"Upstash-Failure-Callback-Forward-{SECRET_HEADER}": self.api_secret},
+        }
+
 
 class QStashQueue:
     patience = timedelta(seconds=30)
 
     def __init__(self, options: QStashOptions) -> None:
         self._options = options
-        # Repeating a publication is harmless, the message has an id; the vendor's own waits would be minutes.
-        self._client = QStash(options.token, base_url=options.url, retry={"retries": 1, "backoff": lambda _: 50})
-        self._http = self._client.http._client  # no other way leads to it
-        self._http.timeout = _PHASE_SECONDS  # 600 s otherwise
+        self._client = options.client(_PHASE_SECONDS)
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="qstash")
 
     def deliver(self, job_id: UUID, fence: int, conn: Connection, *, after: timedelta | None = None) -> None:
@@ -72,24 +97,7 @@ class QStashQueue:
 
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
-        self._http.close()
-
-    def schedule_maintenance(self, cron: str) -> str:
-        """Have the maintenance endpoint called again and again. Returns the schedule's id; a second time changes it."""
-        return self._client.schedule.create(
-            destination=self._options.maintenance_url,
-            cron=cron,
-            schedule_id=f"{_LABEL}-maintenance-{self._deployment}",
-            headers={_SECRET_HEADER: self._options.api_secret},
-            retries=0,
-            timeout=self._options.seconds,
-            label=_LABEL,
-            redact={"header": [_SECRET_HEADER]},
-        )
-
-    @property
-    def _deployment(self) -> str:
-        return re.sub(r"[^A-Za-z0-9.-]+", "-", urlsplit(self._options.process_url).netloc)
+        self._client.http._client.close()
 
     def _outbox(self, conn: Connection) -> "_Outbox":
         """What this transaction is going to publish: together, so that many take no longer than one."""
@@ -107,21 +115,16 @@ class QStashQueue:
             "content_type": "application/json",
             # QStash refuses ids with a colon: "DeduplicationId cannot contain ':'".
             "deduplication_id": f"{job_id}_{fence}",
-            "headers": {_SECRET_HEADER: options.api_secret},
-            "redact": {"header": [_SECRET_HEADER]},
             "retries": _RETRIES,
-            "timeout": options.seconds,
-            "failure_callback": options.failed_url,
-            "failure_callback_headers": {f"Upstash-Failure-Callback-Forward-{_SECRET_HEADER}": options.api_secret},
             "flow_control": self._flow(),
-            "label": _LABEL,
+            **cast("BatchRequest", options.proof() | options.callback()),
         }
         if after:
             message["delay"] = math.ceil(after.total_seconds()) + 1  # what comes too early finds the job still leased
         return message
 
     def _flow(self) -> FlowControl:
-        flow: FlowControl = {"key": f"{_LABEL}-{self._deployment}", "parallelism": self._options.parallelism}
+        flow: FlowControl = {"key": f"{LABEL}-{self._options.deployment}", "parallelism": self._options.parallelism}
         if self._options.rate:
             flow.update({"rate": self._options.rate, "period": "1m"})
         return flow

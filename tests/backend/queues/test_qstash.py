@@ -124,11 +124,6 @@ class TestPublishing:
         publish(queue, database, *(uuid4() for _ in range(250)))
         assert len(qstash_server.waiting) == 250
 
-    def test_maintenance_is_scheduled_once_however_often(self, queue: QStashQueue, qstash_server: QStashServer) -> None:
-        ids = {queue.schedule_maintenance("*/2 * * * *") for _ in range(2)}
-        assert ids == {"momentarium-maintenance-photos.example.com"}
-        assert len(qstash_server.service.schedules) == 1
-
 
 class TestWhereItCannotPublish:
     """What was committed stays committed, and whoever asked is not told and does not wait."""

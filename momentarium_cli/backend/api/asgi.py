@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from momentarium_cli.errors import MomentariumError
 
+__all__ = ["ASGIApp", "Application"]
+
 log = logging.getLogger(__name__)
 
 
