@@ -201,7 +201,7 @@ class Bars(_ForPeople):
 
     def __init__(self, options: Options, *, list_skipped: bool) -> None:
         super().__init__(options, list_skipped=list_skipped)
-        self._progress = _progress()
+        self._progress = new_progress()
         self._scan = self._progress.add_task("Looking for photos", total=None, detail="", speed="")
         self._send = self._progress.add_task("Uploading", total=None, visible=False, detail="", speed="")
         self._organize = self._progress.add_task("Organizing", total=None, visible=False, detail="", speed="")
@@ -271,7 +271,7 @@ def _done(event: events.JobProgress) -> int:
     return event.job.total if event.job.status.ended else event.job.done
 
 
-def _progress() -> Progress:
+def new_progress() -> Progress:
     return Progress(
         TextColumn("{task.description:<18}"),
         BarColumn(),

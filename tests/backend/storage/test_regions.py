@@ -48,6 +48,7 @@ def signed_otherwise(seaweed: Seaweed, buckets: dict[str, str]) -> RegionalStora
     return regional({region: opened(seaweed, bucket, secret_key="x") for region, bucket in buckets.items()})
 
 
+@pytest.mark.long  # a bucket of its own holds to it in every run
 class TestRegionalStorage(StorageContract):
     """What every store holds to, where the first of two regions does all of it."""
 
