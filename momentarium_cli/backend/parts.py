@@ -8,7 +8,7 @@ from threading import Lock
 from momentarium_cli.backend.db import uploads as rows
 from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.db.uploads import InParts, Issued
-from momentarium_cli.backend.storage.base import Part, Storage
+from momentarium_cli.backend.storage.base import Part, Storage, checksum_of
 from momentarium_cli.errors import NotAsDescribed, NotFound, StorageUnavailable, Temporary
 from momentarium_cli.models import FileParts, SignedPart, UploadFile
 
@@ -59,6 +59,7 @@ class Parts:
 
     def complete(self, user_id: int, key: str) -> None:
         """Make one object of the parts; the same again is no error. NotAsDescribed: some are missing, or different."""
+        checksum_of(key)
         with self._database.transaction(user_id) as conn:
             upload = rows.by_keys(conn, [key]).get(key)
         if upload is None:

@@ -13,7 +13,7 @@ from momentarium_cli.backend.lease import Lease
 from momentarium_cli.backend.storage.base import original_key
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.verifying import Verifying
-from momentarium_cli.errors import InsufficientStorage, NotAsDescribed, NotFound, Temporary
+from momentarium_cli.errors import BadRequest, InsufficientStorage, NotAsDescribed, NotFound, Temporary
 from momentarium_cli.models import FileParts, SignedPart, UploadFile, UploadSlot
 from momentarium_cli.photos.checksum import sha256_bytes
 from tests.backend.bench import Bench, on_every_store
@@ -179,6 +179,11 @@ class TestCompleting:
         begun(bench, user, described())
         with pytest.raises(NotFound):
             bench.uploads.complete(bench.user(), original_key(user, sha256_bytes(DATA)))
+
+    @pytest.mark.parametrize("key", ["nonsense", "originals/1/\x00", "../secrets.json"])
+    def test_what_is_no_key_is_refused(self, bench: Bench, user: int, key: str) -> None:
+        with pytest.raises(BadRequest):
+            bench.uploads.complete(user, key)
 
     def test_what_does_not_come_in_parts_is_refused_until_it_is_stored(self, bench: Bench, user: int) -> None:
         key = bench.issue(user, b"photo")

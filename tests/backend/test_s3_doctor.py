@@ -120,7 +120,7 @@ def test_an_endpoint_that_does_not_answer_is_told_once(seaweed: Seaweed) -> None
 def test_a_bucket_that_is_not_there_is_told(seaweed: Seaweed) -> None:
     found = examined(opened(seaweed, "nothing"))
     assert failed(found) == ["store"]
-    assert found["store"].text == "There is no bucket nothing. Create it, or correct storage.url."
+    assert found["store"].text.startswith("There is no bucket nothing. Create it, or correct storage.url")
 
 
 @pytest.mark.parametrize(("access_key", "secret"), [("admin", "another secret"), ("nobody", "a secret for tests")])
@@ -141,7 +141,7 @@ def test_a_region_that_is_not_the_buckets_is_told_with_the_right_one(
     faults.rule = lambda _: Fault(status=status, body=body, headers={"x-amz-bucket-region": "eu-west-3"})
     found = examined(forwarded)
     assert "store" in failed(found)
-    assert "Set storage.region to eu-west-3." in found["store"].text
+    assert "Set storage.region, or its name in storage.buckets, to eu-west-3." in found["store"].text
 
 
 # --- rights ----------------------------------------------------------------------------------------------------------
