@@ -3,11 +3,17 @@
 photo       a picture with what is known of its time, place and origin; never its bytes
 event       photos that belong together in time and place: what an album shows
 album       what the gallery has: titled photos in an order, with a cover
-existing    an album that earlier jobs made, with the photos it holds
+chapter     a part of an album, such as a day of it
+trip        albums that belong together; it holds no photos of its own
+existing    an album that earlier jobs made or its owner touched, with the photos it holds
 proposal    what an organizer wants: photos into a new album, or into an existing one that they continue
+stretch     the photos between two gaps of ALWAYS; what lies beyond says nothing of how they belong together
 
-An organizer is total: every photo it is given is in exactly one proposal. It never moves a photo that is in an
-album already, and it never touches the title of an album whose owner edited it.
+An organizer is total: every photo it is given is in exactly one proposal. Given are new photos and, so that the order
+of imports changes nothing, those of their stretch that are in albums nobody touched; these are in `existing` too, and
+may move. It never moves a photo that is in `existing` alone, and never touches the title of an album whose owner
+edited it. An album that was left without photos is gone; one that lost some and keeps others has a proposal, with or
+without photos.
 """
 
 from collections.abc import Sequence
@@ -18,7 +24,7 @@ from typing import Protocol
 from momentarium_cli.models import AlbumKind
 
 TITLE_LIMIT = 80  # characters, on one line and without control characters
-REACH = timedelta(days=32)  # albums with a photo nearer than this to a new one are asked for: a month, in any zone
+REACH = timedelta(days=32)  # albums nearer than this to a stretch are given: its month, in any zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +49,35 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True)
+class Trip:
+    """What holds the albums of all proposals with an equal one; `album_id` where it continues one that exists."""
+
+    title: str
+    theme_description: str
+    place: str | None = None
+    album_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ExistingAlbum:
-    """An album within REACH of the new photos, or one that has no time; `edited`: its owner gave it its title."""
+    """An album within REACH of the photos' stretches, or one that has no time; `edited`: its owner touched it.
+
+    `trip_id` is of the trip that holds it.
+    """
 
     id: int
     kind: AlbumKind
     title: str
     edited: bool
     photos: tuple[Photo, ...]
+    trip_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Photos (only those of this job) for a new album, or for the one with `album_id`; title, theme, place and
-    cover are for the whole album. `photo_ids` are in the order in which they are shown."""
+    """Photos (only those given) for a new album, or for the one with `album_id`; title, theme, place, cover and
+    chapters are for the whole album. `photo_ids` are in the order in which they are shown, `chapter_ids` are the
+    photos with which a chapter but the first begins."""
 
     kind: AlbumKind
     title: str
@@ -65,6 +86,8 @@ class Proposal:
     album_id: int | None = None
     place: str | None = None
     cover_id: int | None = None
+    chapter_ids: tuple[int, ...] = ()
+    trip: Trip | None = None
 
 
 class Organizer(Protocol):

@@ -1,14 +1,17 @@
 """The organizer that needs nothing but the photos' own metadata: complete, deterministic and offline."""
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
 
 from momentarium_cli.backend.organize import titles
-from momentarium_cli.backend.organize.base import ExistingAlbum, Photo, Proposal
+from momentarium_cli.backend.organize.base import ExistingAlbum, Photo, Proposal, Trip
 from momentarium_cli.backend.organize.covers import cover
+from momentarium_cli.backend.organize.events import RULE, Rule
 from momentarium_cli.backend.organize.grouping import Group, group
+from momentarium_cli.backend.organize.order import by_time
 from momentarium_cli.backend.organize.places import Place, gazetteer
 from momentarium_cli.backend.organize.whereabouts import place_text, short_text, whereabouts
 from momentarium_cli.models import AlbumKind
@@ -17,22 +20,43 @@ from momentarium_cli.models import AlbumKind
 class LocalOrganizer:
     """Albums by time, titled by place, folder and date; what is no event goes to one album a month."""
 
+    def __init__(self, *, rule: Rule = RULE) -> None:
+        self._rule = rule
+
     @property
     def name(self) -> str:
         return "local"
 
     def organize(self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Sequence[Proposal]:
         """Put every photo into exactly one proposal; no two of them continue the same album."""
-        groups = group(photos, existing)
+        groups = group(photos, existing, self._rule)
         places = _places([photo for found in groups if found.kind is AlbumKind.EVENT for photo in found.whole])
         grown = {found.album.id for found in groups if found.album}
         taken = {album.title for album in existing if album.id not in grown}
         proposals = []
+        trips = _trips(groups, places)
         for found in groups:
-            proposal = _proposal(found, places, taken)
+            proposal = _proposal(found, places, taken, trips)
             taken.add(proposal.title)
             proposals.append(proposal)
         return proposals
+
+
+def _trips(groups: Sequence[Group], places: Mapping[int, Place | None]) -> dict[int, Trip]:
+    """By the number that its groups have."""
+    members: dict[int, list[Group]] = defaultdict(list)
+    for found in groups:
+        if found.trip is not None:
+            members[found.trip].append(found)
+    return {number: _trip(found, places) for number, found in members.items()}
+
+
+def _trip(groups: Sequence[Group], places: Mapping[int, Place | None]) -> Trip:
+    """It continues the trip that holds most of its albums, the oldest of several."""
+    photos = sorted((photo for found in groups for photo in found.whole), key=by_time)
+    title, theme, place = _described(AlbumKind.TRIP, photos, places, ())
+    held = Counter(found.album.trip_id for found in groups if found.album and found.album.trip_id is not None)
+    return Trip(title, theme, place, min(held, key=lambda key: (-held[key], key)) if held else None)
 
 
 def _places(photos: Sequence[Photo]) -> dict[int, Place | None]:
@@ -42,7 +66,9 @@ def _places(photos: Sequence[Photo]) -> dict[int, Place | None]:
     return {key: place for (key, _), place in zip(located, found, strict=True)}
 
 
-def _proposal(found: Group, places: Mapping[int, Place | None], taken: Collection[str]) -> Proposal:
+def _proposal(
+    found: Group, places: Mapping[int, Place | None], taken: Collection[str], trips: Mapping[int, Trip]
+) -> Proposal:
     whole = found.whole
     title, theme, place = _described(found.kind, whole, places, taken)
     edited = found.album is not None and found.album.edited
@@ -54,6 +80,8 @@ def _proposal(found: Group, places: Mapping[int, Place | None], taken: Collectio
         album_id=found.album.id if found.album else None,
         place=place,
         cover_id=cover(whole).id,
+        chapter_ids=tuple(photo.id for photo in found.chapters()),
+        trip=trips.get(found.trip) if found.trip is not None else None,
     )
 
 
@@ -69,7 +97,7 @@ def _described(
             return titles.SCREENSHOTS, titles.screenshots_theme(len(photos)), None
         case AlbumKind.EVERYDAY:
             return titles.everyday_title(_middle(times)), titles.everyday_theme(times), None
-        case AlbumKind.EVENT:
+        case AlbumKind.EVENT | AlbumKind.TRIP:
             where = whereabouts(photos, places)
             title = titles.event_title(times, short_text(where), titles.folder_name(photos), taken)
             return title, titles.event_theme(times, where), place_text(where)

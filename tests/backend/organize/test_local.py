@@ -48,10 +48,10 @@ def test_a_library_becomes_events_everyday_undated_and_screenshots() -> None:
 
 
 def test_an_event_says_where_it_was_and_how_long() -> None:
-    photos = [*burst("2024-05-12T10:00", 10, LISBON), *burst("2024-05-15T10:00", 4, SINTRA)]
+    photos = [*burst("2024-05-12T10:00", 10, LISBON), *burst("2024-05-14T10:00", 4, SINTRA)]
     [proposal] = organize(photos)
-    assert proposal.title == "Lisbon, 12–15 May 2024"
-    assert proposal.theme_description == "14 photos over 4 days, all in Lisbon and Sintra, Portugal."
+    assert proposal.title == "Lisbon, 12–14 May 2024"
+    assert proposal.theme_description == "14 photos over 3 days, all in Lisbon and Sintra, Portugal."
     assert proposal.place == "Lisbon, Portugal"
 
 
@@ -201,3 +201,14 @@ def test_a_hundred_thousand_photos_take_seconds() -> None:
     proposals = organize(photos)
     assert sum(len(proposal.photo_ids) for proposal in proposals) == 100_000
     assert time.process_time() - started < 10
+
+
+def test_a_long_album_has_chapters_and_the_albums_of_a_stretch_are_a_trip() -> None:
+    days = [burst(f"2024-05-{day}T10:00", 8, LISBON) for day in (10, 11, 12)]
+    later = burst("2024-05-15T20:00", 14, PORTO)
+    first, second = organize([*(one for day in days for one in day), *later])
+    assert first.chapter_ids == (days[1][0].id, days[2][0].id)
+    assert first.trip == second.trip
+    assert first.trip is not None
+    assert first.trip.title == "Lisbon & Porto, 10–15 May 2024"
+    assert organize(later)[0].trip is None
