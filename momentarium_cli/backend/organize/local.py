@@ -48,15 +48,18 @@ def _trips(groups: Sequence[Group], places: Mapping[int, Place | None]) -> dict[
     for found in groups:
         if found.trip is not None:
             members[found.trip].append(found)
-    return {number: _trip(found, places) for number, found in members.items()}
+    heirs: dict[int, Trip] = {}
+    for number, together in members.items():
+        heirs[number] = _trip(together, places, {trip.album_id for trip in heirs.values()})
+    return heirs
 
 
-def _trip(groups: Sequence[Group], places: Mapping[int, Place | None]) -> Trip:
-    """It continues the trip that holds most of its albums, the oldest of several."""
+def _trip(groups: Sequence[Group], places: Mapping[int, Place | None], taken: Collection[int | None]) -> Trip:
+    """It continues the trip that holds most of its albums and is not taken, the oldest of several."""
     photos = sorted((photo for found in groups for photo in found.whole), key=by_time)
     title, theme, place = _described(AlbumKind.TRIP, photos, places, ())
-    held = Counter(found.album.trip_id for found in groups if found.album and found.album.trip_id is not None)
-    return Trip(title, theme, place, min(held, key=lambda key: (-held[key], key)) if held else None)
+    held = Counter(found.album.trip_id for found in groups if found.album and found.album.trip_id not in (None, *taken))
+    return Trip(title, theme, place, min(held, key=lambda key: (-held[key], key or 0)) if held else None)
 
 
 def _places(photos: Sequence[Photo]) -> dict[int, Place | None]:

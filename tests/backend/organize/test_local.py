@@ -205,7 +205,7 @@ def test_a_hundred_thousand_photos_take_seconds() -> None:
 
 def test_a_long_album_has_chapters_and_the_albums_of_a_stretch_are_a_trip() -> None:
     days = [burst(f"2024-05-{day}T10:00", 8, LISBON) for day in (10, 11, 12)]
-    later = burst("2024-05-15T20:00", 14, PORTO)
+    later = burst("2024-05-15T20:00", 20, PORTO)
     first, second = organize([*(one for day in days for one in day), *later])
     assert first.chapter_ids == (days[1][0].id, days[2][0].id)
     assert first.trip == second.trip
