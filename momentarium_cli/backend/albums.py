@@ -3,7 +3,8 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from momentarium_cli.backend.db import albums as rows
@@ -12,8 +13,9 @@ from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
-from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Organizer, Photo, Proposal, Trip
+from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Home, Organizer, Photo, Proposal, Trip
 from momentarium_cli.backend.organize.events import ALWAYS
+from momentarium_cli.backend.organize.homes import DECIMALS, Spot, changed, find_homes
 from momentarium_cli.backend.organize.order import instant
 from momentarium_cli.errors import Temporary
 from momentarium_cli.models import AlbumKind, TakenAtSource
@@ -36,46 +38,67 @@ class Albums:
         """Put the job's photos into albums and complete it; raises JobLost if it is no longer this worker's."""
         for _ in range(_TRIES):
             lease.progress(_STAGE, 0, len(job.image_keys))
-            version, new, movable, existing = self._read(job)
-            photos = [*new, *movable]
-            proposals = self._organizer.organize(photos, existing) if new else ()
+            library = self._read(job)
+            photos = [*library.new, *library.movable]
+            proposals = self._organizer.organize(photos, library.albums, library.homes) if photos else ()
             _check_total(photos, proposals)
             try:
-                self._write(job, version, new, proposals, existing)
+                self._write(job, library, proposals)
             except _LibraryChangedError:
                 continue
             return
         raise Temporary("The albums were changed again and again while they were being organized.")
 
-    def _read(self, job: Job) -> tuple[int, list[Photo], list[Photo], list[ExistingAlbum]]:
-        """The library's version, the job's photos, those that may move with them, and the albums near them."""
+    def _read(self, job: Job) -> "_Library":
         with self._database.transaction(job.user_id) as conn:
             version = jobs.library_version(conn)
-            photos = [_photo(row) for row in images.unplaced(conn, job.image_keys)]
-            spans = rows.stretches(conn, job.image_keys, ALWAYS) if photos else []
-            existing = _existing(conn, spans) if photos else []
-            return version, photos, _movable(existing, spans), existing
+            new = [_photo(row) for row in images.unplaced(conn, job.image_keys)]
+            if not new:
+                return _Library(version)
+            before, homes = _kept_homes(conn), find_homes(Spot(**row) for row in rows.spots(conn, DECIMALS))
+            spans = rows.stretches(conn, job.image_keys, changed(before, homes), ALWAYS)
+            existing = _existing(conn, spans)
+            return _Library(version, new, _movable(existing, spans), existing, homes)
 
-    def _write(
-        self,
-        job: Job,
-        version: int,
-        new: Sequence[Photo],
-        proposals: Sequence[Proposal],
-        albums: Sequence[ExistingAlbum],
-    ) -> None:
+    def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal]) -> None:
         with self._database.transaction(job.user_id) as conn:
-            if jobs.library_version(conn, lock=True) != version:
+            if jobs.library_version(conn, lock=True) != library.version:
                 raise _LibraryChangedError
-            writer = _Writer(conn, job, self._organizer.name, albums)
-            made = writer.write(proposals)
+            made = _Writer(conn, job, self._organizer.name, library.albums).write(proposals)
+            if library.new:
+                rows.keep_homes(conn, [_home_row(home) for home in library.homes])
             jobs.bump_version(conn)
-            ours = {photo.id for photo in new}
-            grown = [
-                key for key, proposal in zip(made, proposals, strict=True) if ours.intersection(proposal.photo_ids)
-            ]
+            new = {photo.id for photo in library.new}
+            grown = [key for key, proposal in zip(made, proposals, strict=True) if new.intersection(proposal.photo_ids)]
             if not self._jobs.complete(conn, job, self._organizer.name, {"albums": grown}):
                 raise JobLost
+
+
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """What a job's photos (`new`) are organized with: photos that may move, the albums near them, all homes."""
+
+    version: int
+    new: Sequence[Photo] = ()
+    movable: Sequence[Photo] = ()
+    albums: Sequence[ExistingAlbum] = ()
+    homes: Sequence[Home] = ()
+
+
+def _kept_homes(conn: Connection) -> list[Home]:
+    return [
+        Home(row["latitude"], row["longitude"], date.fromisoformat(row["since"]), date.fromisoformat(row["until"]))
+        for row in rows.homes(conn)
+    ]
+
+
+def _home_row(home: Home) -> dict[str, Any]:
+    return {
+        "latitude": home.latitude,
+        "longitude": home.longitude,
+        "since": home.since.isoformat(),
+        "until": home.until.isoformat(),
+    }
 
 
 class _Writer:
@@ -91,7 +114,7 @@ class _Writer:
         given = {photo_id for proposal in proposals for photo_id in proposal.photo_ids}
         made = [self._album(proposal, given) for proposal in proposals]
         for album_id in made:
-            rows.date(self._conn, album_id)
+            rows.note_dates(self._conn, album_id)
         self._trips(proposals, made)
         lost = {album.id for album in self._existing.values() if any(photo.id in given for photo in album.photos)}
         rows.drop_empty(self._conn, list(lost.difference(made)))

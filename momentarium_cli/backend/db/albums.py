@@ -1,9 +1,11 @@
 """Rows of albums and album_images."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+
+from psycopg.types.json import Jsonb
 
 from momentarium_cli.backend.db.pool import Connection
 from momentarium_cli.backend.db.sql import load
@@ -26,10 +28,29 @@ def one(conn: Connection, album_id: int) -> Row | None:
 Span = tuple[datetime, datetime]
 
 
-def stretches(conn: Connection, keys: Sequence[str], gap: timedelta) -> list[Span]:
-    """The spans of UTC, between gaps of at least this length, in which there are photos with these keys."""
-    rows = conn.execute(SQL["stretches"], {"keys": list(keys), "gap": gap}).fetchall()
-    return [(row["since"], row["until"]) for row in rows]
+def spots(conn: Connection, decimals: int) -> list[Row]:
+    """latitude, longitude, day: each once, positions in degrees with so many decimals."""
+    return conn.execute(SQL["spots"], {"decimals": decimals}).fetchall()
+
+
+def homes(conn: Connection) -> list[Row]:
+    """As they were kept."""
+    row = conn.execute(SQL["homes"]).fetchone()
+    return list(row["homes"]) if row else []
+
+
+def keep_homes(conn: Connection, kept: Sequence[Row]) -> None:
+    conn.execute(SQL["keep_homes"], {"homes": Jsonb(list(kept))})
+
+
+def stretches(
+    conn: Connection, keys: Sequence[str], periods: Sequence[tuple[date, date]], gap: timedelta
+) -> list[Span]:
+    """The spans of UTC, between gaps of at least this length, in which there are photos with these keys, or periods
+    of local time (first and last day)."""
+    firsts, lasts = [period[0] for period in periods], [period[1] for period in periods]
+    values = {"keys": list(keys), "firsts": firsts, "lasts": lasts, "gap": gap}
+    return [(row["since"], row["until"]) for row in conn.execute(SQL["stretches"], values).fetchall()]
 
 
 def near(conn: Connection, spans: Sequence[Span], reach: timedelta) -> list[Row]:
@@ -60,7 +81,7 @@ def arrange(conn: Connection, album_id: int, chapter_ids: Sequence[int]) -> None
     conn.execute(SQL["chapter"], {"album_id": album_id, "image_ids": list(chapter_ids)})
 
 
-def date(conn: Connection, album_id: int) -> None:
+def note_dates(conn: Connection, album_id: int) -> None:
     """Note when an album's photos were taken."""
     conn.execute(SQL["span"], {"album_id": album_id})
 

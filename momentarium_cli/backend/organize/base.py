@@ -7,6 +7,7 @@ chapter     a part of an album, such as a day of it
 trip        albums that belong together; it holds no photos of its own
 existing    an album that earlier jobs made or its owner touched, with the photos it holds
 proposal    what an organizer wants: photos into a new album, or into an existing one that they continue
+home        a place of everyday life, for as long as it was one
 stretch     the photos between two gaps of ALWAYS; what lies beyond says nothing of how they belong together
 
 An organizer is total: every photo it is given is in exactly one proposal. Given are new photos and, so that the order
@@ -18,7 +19,7 @@ without photos.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from momentarium_cli.models import AlbumKind
@@ -46,6 +47,16 @@ class Photo:
     content_type: str = "image/jpeg"
     width: int | None = None
     height: int | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Home:
+    """Its middle in degrees; both days are of photos there."""
+
+    latitude: float
+    longitude: float
+    since: date
+    until: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +106,7 @@ class Organizer(Protocol):
     def name(self) -> str:
         """What `organized_by` says, such as "local"."""
 
-    def organize(self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Sequence[Proposal]:
-        """Put every photo into exactly one proposal."""
+    def organize(
+        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+    ) -> Sequence[Proposal]:
+        """Put every photo into exactly one proposal; `homes` are those of the whole library."""

@@ -20,6 +20,7 @@ ENOUGH = 5  # photos that are an event however they are spread
 FEW = 3  # photos: the fewest that are an event, or that a cut of a large one leaves over
 CHAPTER = 10  # photos; an album with more than these has chapters,
 NIGHT = timedelta(hours=12)  # between which there is a gap of at least this
+PARTY = 12  # photos of one session at home: fewer are everyday life
 SEASON = timedelta(days=60)  # what goes on for longer is nobody's trip
 
 
@@ -48,6 +49,11 @@ def split(times: Sequence[datetime], rule: Rule = RULE, together: Collection[int
     """
     runs = _bridged(times, _runs(times, rule.pause), rule.rest, together)
     return [event for run in runs for event in _sized(times, run, rule.large, rule.day, FEW, together)]
+
+
+def sessions(times: Sequence[datetime]) -> list[range]:
+    """Cut ascending times at every night."""
+    return _runs(times, NIGHT)
 
 
 def chapters(times: Sequence[datetime]) -> list[range]:

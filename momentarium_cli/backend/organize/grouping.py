@@ -9,16 +9,29 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
-from momentarium_cli.backend.organize.base import ExistingAlbum, Photo
-from momentarium_cli.backend.organize.events import RULE, Rule, chapters, is_event, is_trip, split, stretches
+from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Photo
+from momentarium_cli.backend.organize.events import (
+    PARTY,
+    RULE,
+    Rule,
+    chapters,
+    is_event,
+    is_trip,
+    sessions,
+    split,
+    stretches,
+)
 from momentarium_cli.backend.organize.folders import given_name
+from momentarium_cli.backend.organize.homes import at_home
 from momentarium_cli.backend.organize.order import by_folder, by_time, instant
 from momentarium_cli.backend.organize.screenshots import is_screenshot
 from momentarium_cli.models import AlbumKind
 
 Month = tuple[int, int]
+Entry = tuple[Photo, bool]  # a photo, and whether it is given
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +61,9 @@ class Group:
         return [whole[chapter.start] for chapter in chapters([instant(photo) for photo in whole])[1:]]
 
 
-def group(photos: Sequence[Photo], existing: Sequence[ExistingAlbum], rule: Rule = RULE) -> list[Group]:
+def group(
+    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = (), rule: Rule = RULE
+) -> list[Group]:
     """Put every photo into exactly one group; at most one group continues an album. Events come first, by time.
 
     Groups without photos are those of albums that lost some and keep others.
@@ -59,7 +74,7 @@ def group(photos: Sequence[Photo], existing: Sequence[ExistingAlbum], rule: Rule
     screens = sorted((photo for photo in photos if photo.id in captured), key=by_time)
     rest = [photo for photo in photos if photo.id not in captured]
     undated = sorted((photo for photo in rest if photo.taken_at is None), key=by_folder)
-    events, few = _events([photo for photo in rest if photo.taken_at is not None], existing, fixed, rule)
+    events, few = _events([photo for photo in rest if photo.taken_at is not None], existing, fixed, homes, rule)
     groups = [
         *events,
         *_everyday(few, existing, fixed),
@@ -85,42 +100,59 @@ class _Event:
 
     photos: list[Photo]
     joins: ExistingAlbum | None  # the album with fixed photos among them
-    trip: int
+    trip: int | None
 
 
 def _events(
-    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]], rule: Rule
+    photos: Sequence[Photo],
+    existing: Sequence[ExistingAlbum],
+    fixed: dict[int, list[Photo]],
+    homes: Sequence[Home],
+    rule: Rule,
 ) -> tuple[list[Group], list[Photo]]:
     """The events that given and fixed photos make together, and the given photos that are of none."""
     events: list[_Event] = []
     few: list[Photo] = []
-    homes = {photo.id: album for album in existing if album.kind is AlbumKind.EVENT for photo in fixed[album.id]}
-    for number, stretch in enumerate(_stretches(photos, existing, fixed)):
-        for segment in split([instant(photo) for photo, _ in stretch], rule, _together(stretch)):
-            together = [stretch[index] for index in segment]
-            event = _event(together, homes, number)
-            if event.joins or _deserves_album([photo for photo, _ in together]):
+    holders = {photo.id: album for album in existing if album.kind is AlbumKind.EVENT for photo in fixed[album.id]}
+    for number, (run, home) in enumerate(_runs(_stretches(photos, existing, fixed), homes)):
+        for together in _split(run, home, rule):
+            event = _event(together, holders, None if home else number)
+            if event.joins or _deserves_album([photo for photo, _ in together], home):
                 events.append(event)
             else:
                 few.extend(event.photos)
     return _with_albums([event for event in events if event.photos], existing, fixed), few
 
 
-def _together(stretch: Sequence[tuple[Photo, bool]]) -> set[int]:
+def _runs(found: Iterable[Sequence[Entry]], homes: Sequence[Home]) -> Iterator[tuple[Sequence[Entry], bool | None]]:
+    """The runs of a stretch that are from home, or from a journey, or of which that is not known."""
+    for stretch in found:
+        places = at_home([photo for photo, _ in stretch], homes)
+        for home, run in groupby(zip(places, stretch, strict=True), key=itemgetter(0)):
+            yield [entry for _, entry in run], home
+
+
+def _split(run: Sequence[Entry], home: bool | None, rule: Rule) -> list[Sequence[Entry]]:
+    times = [instant(photo) for photo, _ in run]
+    parts = sessions(times) if home else split(times, rule, _together(run))
+    return [run[part.start : part.stop] for part in parts]
+
+
+def _together(run: Sequence[Entry]) -> set[int]:
     """The indices of photos that a person put into the folder of the one before, a folder with a name."""
-    names = [given_name(photo.source_folder) for photo, _ in stretch]
+    names = [given_name(photo.source_folder) for photo, _ in run]
     return {index for index, (before, name) in enumerate(pairwise(names), 1) if name and name == before}
 
 
-def _event(together: Sequence[tuple[Photo, bool]], homes: dict[int, ExistingAlbum], trip: int) -> _Event:
+def _event(together: Sequence[Entry], holders: dict[int, ExistingAlbum], trip: int | None) -> _Event:
     given = [photo for photo, is_given in together if is_given]
-    old = [(photo, homes[photo.id]) for photo, is_given in together if not is_given and photo.id in homes]
+    old = [(photo, holders[photo.id]) for photo, is_given in together if not is_given and photo.id in holders]
     return _Event(given, _continued(given, old) if old and given else None, trip)
 
 
 def _stretches(
     photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
-) -> Iterator[list[tuple[Photo, bool]]]:
+) -> Iterator[list[Entry]]:
     """The stretches with given photos; each photo with whether it is given. Fixed photos with a time take part."""
     kinds = (AlbumKind.EVENT, AlbumKind.EVERYDAY)
     dated = (
@@ -134,9 +166,12 @@ def _stretches(
             yield stretch
 
 
-def _deserves_album(photos: Sequence[Photo]) -> bool:
+def _deserves_album(photos: Sequence[Photo], home: bool | None) -> bool:
     names = {given_name(photo.source_folder) for photo in photos}
-    return is_event([instant(photo) for photo in photos], named=len(names) == 1 and None not in names)
+    named = len(names) == 1 and None not in names
+    if home and not named:
+        return len(photos) >= PARTY
+    return is_event([instant(photo) for photo in photos], named=named)
 
 
 def _with_albums(
@@ -150,7 +185,13 @@ def _with_albums(
     albums = _heirs(free, [album for album in existing if album.id not in joined])
     trips = _trips(events)
     opened = [
-        Group(AlbumKind.EVENT, event.photos, album, fixed[album.id] if album else (), trips.get(event.trip))
+        Group(
+            AlbumKind.EVENT,
+            event.photos,
+            album,
+            fixed[album.id] if album else (),
+            event.trip if event.trip in trips else None,
+        )
         for event, album in zip(free, albums, strict=True)
     ]
     by_id = {album.id: album for album in existing}
@@ -160,7 +201,7 @@ def _with_albums(
             sorted((photo for event in found for photo in event.photos), key=by_time),
             by_id[key],
             fixed[key],
-            trips.get(found[0].trip),
+            found[0].trip if found[0].trip in trips else None,
         )
         for key, found in joined.items()
     ]
@@ -181,16 +222,16 @@ def _heirs(events: Sequence[_Event], existing: Sequence[ExistingAlbum]) -> list[
     return [heirs.get(index) for index in range(len(events))]
 
 
-def _trips(events: Sequence[_Event]) -> dict[int, int]:
-    """The stretches whose events are a trip together."""
-    times: dict[int, list[Photo]] = defaultdict(list)
-    sizes = Counter(event.trip for event in events)
+def _trips(events: Sequence[_Event]) -> set[int]:
+    """The runs whose events are a trip together."""
+    runs: dict[int, list[_Event]] = defaultdict(list)
     for event in events:
-        times[event.trip].extend(event.photos)
+        if event.trip is not None:
+            runs[event.trip].append(event)
     return {
-        trip: trip
-        for trip, photos in times.items()
-        if sizes[trip] > 1 and is_trip([instant(photo) for photo in photos])
+        trip
+        for trip, found in runs.items()
+        if len(found) > 1 and is_trip([instant(photo) for event in found for photo in event.photos])
     }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from momentarium_cli.backend.organize import titles
-from momentarium_cli.backend.organize.base import ExistingAlbum, Photo, Proposal, Trip
+from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Photo, Proposal, Trip
 from momentarium_cli.backend.organize.covers import cover
 from momentarium_cli.backend.organize.events import RULE, Rule
 from momentarium_cli.backend.organize.grouping import Group, group
@@ -27,9 +27,11 @@ class LocalOrganizer:
     def name(self) -> str:
         return "local"
 
-    def organize(self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Sequence[Proposal]:
+    def organize(
+        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+    ) -> Sequence[Proposal]:
         """Put every photo into exactly one proposal; no two of them continue the same album."""
-        groups = group(photos, existing, self._rule)
+        groups = group(photos, existing, homes, self._rule)
         places = _places([photo for found in groups if found.kind is AlbumKind.EVENT for photo in found.whole])
         grown = {found.album.id for found in groups if found.album}
         taken = {album.title for album in existing if album.id not in grown}

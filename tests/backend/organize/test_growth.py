@@ -1,14 +1,15 @@
 """Same photos, any order, any batches: the same albums as one import."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Photo, Proposal
+from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Home, Photo, Proposal
 from momentarium_cli.backend.organize.events import stretches
+from momentarium_cli.backend.organize.homes import changed, find_homes, spots
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import by_time, instant
 from momentarium_cli.models import AlbumKind
@@ -27,10 +28,13 @@ class Library:
         self.written: dict[int, Proposal] = {}
         self.photos: dict[int, Photo] = {}
         self._trips: dict[int, str] = {}
+        self._homes: list[Home] = []
 
     def add(self, new: Sequence[Photo]) -> None:
         self.photos.update((one.id, one) for one in new)
-        spans = list(self._spans(new))
+        homes = find_homes(spots(self.photos.values()))
+        spans = list(self._spans(new, changed(self._homes, homes)))
+        self._homes = homes
         near = [album for album in self.albums.values() if _is_near(album, spans)]
         movable = [
             one
@@ -39,15 +43,18 @@ class Library:
             for one in album.photos
             if one.taken_at and any(since <= instant(one) <= until for since, until in spans)
         ]
-        proposals = LocalOrganizer().organize([*new, *movable], near)
+        proposals = LocalOrganizer().organize([*new, *movable], near, homes)
         self._write(proposals)
 
-    def _spans(self, new: Sequence[Photo]) -> Iterator[tuple[datetime, datetime]]:
+    def _spans(self, new: Sequence[Photo], periods: Sequence[tuple[date, date]]) -> Iterator[tuple[datetime, datetime]]:
         dated = sorted((one for one in self.photos.values() if one.taken_at), key=by_time)
         ids = {one.id for one in new}
         for run in stretches([instant(one) for one in dated]):
-            if any(dated[index].id in ids for index in run):
-                yield instant(dated[run.start]), instant(dated[run.stop - 1])
+            since, until = instant(dated[run.start]), instant(dated[run.stop - 1])
+            days = (since - timedelta(days=1)).date(), (until + timedelta(days=1)).date()
+            touched = any(first <= days[1] and days[0] <= last for first, last in periods)
+            if touched or any(dated[index].id in ids for index in run):
+                yield since, until
 
     def _write(self, proposals: Sequence[Proposal]) -> None:
         placed = {key for proposal in proposals for key in proposal.photo_ids}
