@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -88,3 +89,24 @@ def test_a_year_in_any_batches_is_the_year_at_once(seed: int) -> None:
     for start, stop in pairwise([0, *cuts, len(photos)]):
         often.add(photos[start:stop])
     assert often.summary() == once.summary()
+
+
+GOLDEN = Path(__file__).with_name("golden_titles.txt")
+
+
+def golden() -> list[str]:
+    """Fifty titles, each with the days it is of, in four languages of four years."""
+    lines = []
+    for seed, language in enumerate(("en", "de", "fr", "ja"), 1):
+        one = year(seed)
+        times = {photo.id: photo.taken_at for photo in one.photos}
+        proposals = LocalOrganizer(language).organize(one.photos, [], find_homes(spots(one.photos)))
+        for proposal in proposals[:13]:
+            taken = sorted(time for key in proposal.photo_ids if (time := times[key]))
+            lines.append(f"{taken[0]:%Y-%m-%d} {taken[-1]:%Y-%m-%d} {proposal.title}")
+    return lines[:50]
+
+
+def test_fifty_titles_read_as_they_should() -> None:
+    """Whoever changes titles on purpose writes `golden()` into the file, and reads it."""
+    assert golden() == GOLDEN.read_text("utf-8").splitlines()

@@ -1,13 +1,13 @@
 import time
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from momentarium_cli.backend.organize.base import ExistingAlbum, Organizer, Photo, Proposal
+from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Organizer, Photo, Proposal
 from momentarium_cli.backend.organize.events import split
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import instant
@@ -55,13 +55,19 @@ def test_an_event_says_where_it_was_and_how_long() -> None:
     assert proposal.place == "Lisbon, Portugal"
 
 
-def test_a_second_weekend_of_a_month_in_one_place_has_a_title_of_its_own() -> None:
-    first = [*burst("2023-06-10T10:00", 5, PORTO), *burst("2023-06-11T10:00", 5, PORTO)]
-    second = [*burst("2023-06-24T10:00", 5, PORTO), *burst("2023-06-25T10:00", 5, PORTO)]
-    titles = [proposal.title for proposal in organize(first + second)]
-    assert titles == ["Weekend in Porto, June 2023", "Porto, 24–25 June 2023"]
-    earlier = album(1, first, title="Weekend in Porto, June 2023")
-    assert organize(second, earlier)[0].title == "Porto, 24–25 June 2023"
+def test_two_events_of_one_day_and_place_have_titles_of_their_own() -> None:
+    home = [Home(*LISBON, date(2024, 1, 1), date(2024, 12, 31))]
+    photos = [*burst("2024-05-12T00:10", 12, LISBON), *burst("2024-05-12T20:00", 12, LISBON)]
+    titles = [proposal.title for proposal in LocalOrganizer().organize(photos, [], home)]
+    assert titles == ["Lisbon, 12 May 2024", "Lisbon, 12 May 2024, 20:00"]
+
+
+def test_albums_speak_the_language_of_their_user() -> None:
+    photos = [*burst("2024-05-11T10:00", 5, LISBON), *burst("2024-05-12T10:00", 5, LISBON), photo(None)]
+    event, undated = LocalOrganizer("de").organize(photos, [])
+    assert event.title == "Wochenende in Lisbon, 11.–12. Mai 2024"
+    assert (event.place, event.theme_description) == ("Lisbon, Portugal", "10 Fotos, 2 Tage: Lisbon, Portugal")
+    assert undated.title == "Ohne Datum"
 
 
 def test_a_folder_that_a_person_named_makes_an_event_of_a_few_photos() -> None:
