@@ -20,9 +20,9 @@ def user(bench: Bench) -> int:
     return bench.user()
 
 
-def organize(bench: Bench, user: int, times: Sequence[datetime]) -> None:
+def organize(bench: Bench, user: int, times: Sequence[datetime], **more: Any) -> None:
     keys = [bench.photo(user) for _ in times]
-    job = bench.jobs.claim(bench.accept_request(user, batch(keys, times=times)).id)
+    job = bench.jobs.claim(bench.accept_request(user, batch(keys, times=times, **more)).id)
     assert job is not None
     Albums(bench.database, bench.jobs, LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
 
@@ -100,3 +100,16 @@ def test_chapters_are_kept_with_the_photos_that_begin_them(bench: Bench, user: i
     assert [row["display_order"] for row in begins] == [7]
     organize(bench, user, hours(MAY, 14))
     assert bench.run("select display_order from album_images where begins_chapter") == []
+
+
+def test_homes_found_later_turn_the_photos_of_everyday_life_back_into_it(bench: Bench, user: int) -> None:
+    weekly = [MAY + timedelta(weeks=number, minutes=minute) for number in range(12) for minute in range(6)]
+    organize(bench, user, weekly[:60], latitude=38.71, longitude=-9.13)
+    assert len(albums(bench)) == 10
+    organize(bench, user, weekly[60:], latitude=38.71, longitude=-9.13)
+    assert [album["title"] for album in albums(bench)] == [
+        "Everyday, May 2024",
+        "Everyday, June 2024",
+        "Everyday, July 2024",
+    ]
+    assert sum(album["photos"] for album in albums(bench)) == 72
