@@ -25,6 +25,7 @@ if not __package__:  # run as a file
 
 from momentarium_cli.backend.organize.base import Photo, Proposal
 from momentarium_cli.backend.organize.events import RULE, Rule
+from momentarium_cli.backend.organize.homes import find_homes, spots
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import instant
 from tests.backend.organize.measures import b_cubed_f1, boundary_f1, found, nmi
@@ -78,7 +79,8 @@ def _offset(text: str) -> timedelta:
 
 
 def organized(collection: Collection, rule: Rule = RULE) -> Sequence[Proposal]:
-    return LocalOrganizer(rule=rule).organize(collection.photos, [])
+    """As the backend asks it: with the homes that the whole library shows."""
+    return LocalOrganizer(rule=rule).organize(collection.photos, [], find_homes(spots(collection.photos)))
 
 
 def labels(collection: Collection, proposals: Sequence[Proposal]) -> Labels:

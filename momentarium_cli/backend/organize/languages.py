@@ -24,6 +24,7 @@ class Words:
     photo: tuple[str, str]
     day: tuple[str, str]
     comma: str = ", "
+    named_in: str = "{}: {}"  # a holiday and a place
 
     def photos(self, count: int) -> str:
         return self.photo[count != 1].format(f"{count:,}" if self.code == ENGLISH else count)
@@ -38,18 +39,22 @@ WORDS = {
         Words(
             *(ENGLISH, "Weekend in {}", "Weekend of {}", "Everyday", "Undated", "Screenshots", "{} more countries"),
             *(("{} photo", "{} photos"), ("{} day", "{} days")),
+            named_in="{} in {}",
         ),
         Words(
             *("de", "Wochenende in {}", "Wochenende, {}", "Alltag", "Ohne Datum", "Bildschirmfotos"),
             *("{} weitere Länder", ("{} Foto", "{} Fotos"), ("{} Tag", "{} Tage")),
+            named_in="{} in {}",
         ),
         Words(
             *("fr", "Week-end : {}", "Week-end, {}", "Au quotidien", "Sans date", "Captures d’écran"),
             *("{} autres pays", ("{} photo", "{} photos"), ("{} jour", "{} jours")),
+            named_in="{} : {}",
         ),
         Words(
             *("es", "Fin de semana en {}", "Fin de semana, {}", "Día a día", "Sin fecha", "Capturas de pantalla"),
             *("{} países más", ("{} foto", "{} fotos"), ("{} día", "{} días")),
+            named_in="{} en {}",
         ),
         Words(
             *("pt", "Fim de semana: {}", "Fim de semana, {}", "Dia a dia", "Sem data", "Capturas de tela"),
@@ -61,11 +66,11 @@ WORDS = {
         ),
         Words(
             *("ja", "{}の週末", "週末、{}", "日常", "日付なし", "スクリーンショット", "ほか{}か国"),
-            *(("{}枚の写真", "{}枚の写真"), ("{}日間", "{}日間"), "、"),
+            *(("{}枚の写真", "{}枚の写真"), ("{}日間", "{}日間"), "、", "{}、{}"),
         ),
         Words(
             *("zh", "{}周末", "周末，{}", "日常", "无日期", "屏幕截图", "另外{}个国家"),
-            *(("{}张照片", "{}张照片"), ("{}天", "{}天"), "，"),
+            *(("{}张照片", "{}张照片"), ("{}天", "{}天"), "，", "{}，{}"),
         ),
     )
 }

@@ -120,7 +120,9 @@ class _Writer:
                 return titles.everyday_title(_middle(times), words), titles.everyday_theme(times, words), None
             case AlbumKind.EVENT | AlbumKind.TRIP:
                 where = whereabouts(photos, self._places)
-                title = titles.event_title(times, short_text(where, words), titles.folder_name(photos), words)
+                codes = {place.country_code for place in where.places}
+                code = codes.pop() if len(codes) == 1 else None
+                title = titles.event_title(times, short_text(where, words), titles.folder_name(photos), words, code)
                 return title, titles.event_theme(times, where, words), place_text(where, words)
 
 

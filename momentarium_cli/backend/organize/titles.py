@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 from momentarium_cli.backend.organize.base import TITLE_LIMIT, Photo
 from momentarium_cli.backend.organize.dates import days, is_weekend, month
+from momentarium_cli.backend.organize.feasts import feast
 from momentarium_cli.backend.organize.folders import given_name, without_date
 from momentarium_cli.backend.organize.languages import ENGLISH, WORDS, Words
 from momentarium_cli.backend.organize.places import Place
@@ -20,13 +21,23 @@ from momentarium_cli.backend.organize.whereabouts import MAJORITY, MENTIONED, Wh
 _ENGLISH = WORDS[ENGLISH]
 
 
-def event_title(times: Sequence[datetime], place: str | None, name: str | None, words: Words = _ENGLISH) -> str:
-    """The title for local capture times; `name` is the folder's, used where no place is known.
+def event_title(
+    times: Sequence[datetime],
+    place: str | None,
+    name: str | None,
+    words: Words = _ENGLISH,
+    country_code: str | None = None,
+) -> str:
+    """The title for local capture times; `name` is the folder's, used where no place is known, `country_code` is of
+    all the places.
 
     It says the days in full: no two events of one place are of the same ones.
     """
     first, last = min(times).date(), max(times).date()
     when = days(first, last, words.code)
+    holiday = feast(times, country_code, words.code) if place and country_code else None
+    if place and holiday:
+        return _joined(words.named_in.format(holiday, place), when, words)
     weekend = is_weekend(times)
     if weekend and not place and not name:
         return words.weekend.format(when)

@@ -3,6 +3,7 @@ from datetime import date, datetime
 import pytest
 
 from momentarium_cli.backend.organize import titles
+from momentarium_cli.backend.organize.languages import WORDS
 from momentarium_cli.backend.organize.places import Place
 from momentarium_cli.backend.organize.whereabouts import Whereabouts
 from tests.backend.organize.photos import photo
@@ -88,3 +89,10 @@ def test_themes_count_in_words() -> None:
     assert titles.undated_theme(1) == "1 photo that does not say when it was taken."
     assert titles.undated_theme(2) == "2 photos that do not say when they were taken."
     assert titles.screenshots_theme(2) == "2 pictures of screens."
+
+
+def test_a_holiday_is_said_with_its_place() -> None:
+    christmas = [datetime(2024, 12, 25, 10), datetime(2024, 12, 25, 18)]
+    assert titles.event_title(christmas, "Porto", None, country_code="PT") == "Christmas Day in Porto, 25 December 2024"
+    french = titles.event_title(christmas, "Lyon", None, WORDS["fr"], "FR")
+    assert french == "Noël : Lyon, 25 décembre 2024"
