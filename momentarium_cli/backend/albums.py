@@ -14,8 +14,8 @@ from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
 from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Home, Organizer, Photo, Proposal, Trip
-from momentarium_cli.backend.organize.events import ALWAYS
-from momentarium_cli.backend.organize.homes import DECIMALS, Spot, changed, find_homes
+from momentarium_cli.backend.organize.events import ALWAYS, DAY
+from momentarium_cli.backend.organize.homes import DECIMALS, changed, find_homes
 from momentarium_cli.backend.organize.order import instant
 from momentarium_cli.errors import Temporary
 from momentarium_cli.models import AlbumKind, TakenAtSource
@@ -55,8 +55,9 @@ class Albums:
             new = [_photo(row) for row in images.unplaced(conn, job.image_keys)]
             if not new:
                 return _Library(version)
-            before, homes = _kept_homes(conn), find_homes(Spot(**row) for row in rows.spots(conn, DECIMALS))
-            spans = rows.stretches(conn, job.image_keys, changed(before, homes), ALWAYS)
+            visited = {(row["latitude"], row["longitude"]): row["days"] for row in rows.spots(conn, DECIMALS)}
+            before, homes = _kept_homes(conn), find_homes(visited)
+            spans = _touched(rows.stretches(conn, ALWAYS), new, changed(before, homes))
             existing = _existing(conn, spans)
             return _Library(version, new, _movable(existing, spans), existing, homes)
 
@@ -179,6 +180,17 @@ def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbu
     ]
 
 
+def _touched(spans: Sequence[rows.Span], new: Sequence[Photo], periods: Sequence[tuple[date, date]]) -> list[rows.Span]:
+    """The stretches with new photos, and those that were, in any zone, in some periods of local time."""
+    begins = [since for since, _ in spans]
+    touched = {_index(photo, begins) for photo in new if photo.taken_at}
+    for index, (since, until) in enumerate(spans):
+        first, last = (since - DAY).date(), (until + DAY).date()
+        if any(start <= last and first <= end for start, end in periods):
+            touched.add(index)
+    return [spans[index] for index in sorted(touched)]
+
+
 def _movable(existing: Sequence[ExistingAlbum], spans: Sequence[rows.Span]) -> list[Photo]:
     """The photos of these spans that are in albums nobody touched."""
     kinds = (AlbumKind.EVENT, AlbumKind.EVERYDAY)
@@ -188,8 +200,13 @@ def _movable(existing: Sequence[ExistingAlbum], spans: Sequence[rows.Span]) -> l
 
 
 def _within(photo: Photo, spans: Sequence[rows.Span], begins: Sequence[datetime]) -> bool:
-    index = bisect_right(begins, instant(photo)) - 1
+    index = _index(photo, begins)
     return index >= 0 and instant(photo) <= spans[index][1]
+
+
+def _index(photo: Photo, begins: Sequence[datetime]) -> int:
+    """Of the last span that began by then; -1 if none did."""
+    return bisect_right(begins, instant(photo)) - 1
 
 
 def _photo(row: dict[str, Any]) -> Photo:

@@ -1,7 +1,8 @@
 """Rows of albums and album_images."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -29,8 +30,8 @@ Span = tuple[datetime, datetime]
 
 
 def spots(conn: Connection, decimals: int) -> list[Row]:
-    """latitude, longitude, day: each once, positions in degrees with so many decimals."""
-    return conn.execute(SQL["spots"], {"decimals": decimals}).fetchall()
+    """latitude, longitude, days: where there are photos of several days; degrees with so many decimals."""
+    return conn.execute(SQL["spots"], {"parts": float(10**decimals)}).fetchall()
 
 
 def homes(conn: Connection) -> list[Row]:
@@ -43,14 +44,10 @@ def keep_homes(conn: Connection, kept: Sequence[Row]) -> None:
     conn.execute(SQL["keep_homes"], {"homes": Jsonb(list(kept))})
 
 
-def stretches(
-    conn: Connection, keys: Sequence[str], periods: Sequence[tuple[date, date]], gap: timedelta
-) -> list[Span]:
-    """The spans of UTC, between gaps of at least this length, in which there are photos with these keys, or periods
-    of local time (first and last day)."""
-    firsts, lasts = [period[0] for period in periods], [period[1] for period in periods]
-    values = {"keys": list(keys), "firsts": firsts, "lasts": lasts, "gap": gap}
-    return [(row["since"], row["until"]) for row in conn.execute(SQL["stretches"], values).fetchall()]
+def stretches(conn: Connection, gap: timedelta) -> list[Span]:
+    """The spans of UTC, between gaps of at least this length, in which there are photos; in order."""
+    breaks = conn.execute(SQL["breaks"], {"gap": gap}).fetchall()
+    return [(before["after"], after["before"]) for before, after in pairwise(breaks)]
 
 
 def near(conn: Connection, spans: Sequence[Span], reach: timedelta) -> list[Row]:

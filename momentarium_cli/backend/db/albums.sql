@@ -27,12 +27,13 @@ select a.*,
          order by x.display_order limit 1))
  where a.id = %(id)s
 
--- spots: the days on which there are photos at a position, rounded
-select distinct round(latitude::numeric, %(decimals)s)::float8 as latitude,
-       round(longitude::numeric, %(decimals)s)::float8 as longitude, taken_at::date as day
+-- spots: the positions, rounded, with photos of several days, and these days
+select round(latitude * %(parts)s) / %(parts)s as latitude, round(longitude * %(parts)s) / %(parts)s as longitude,
+       array_agg(distinct taken_at::date) as days
   from images
  where latitude is not null and longitude is not null and (latitude, longitude) <> (0, 0)
    and taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
+ group by 1, 2 having min(taken_at::date) < max(taken_at::date)
 
 -- homes: what the library showed when it was last organized
 select homes from users where id = app_user()
@@ -40,23 +41,14 @@ select homes from users where id = app_user()
 -- keep_homes: what it shows now
 update users set homes = %(homes)s where id = app_user()
 
--- stretches: the spans of time, between gaps of so many hours, in which there are photos of a job, or that were in
--- some periods of local time
-with timed as (
-  select storage_key, coalesce(taken_sort, taken_at at time zone 'UTC') as at from images
-   where taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
-), gaps as (
-  select *, at - lag(at) over (order by at) >= %(gap)s as first from timed
-), numbered as (
-  select *, count(*) filter (where first) over (order by at) as stretch from gaps
-)
-select min(at) as since, max(at) as until from numbered
- group by stretch
-having bool_or(storage_key = any(%(keys)s))
-    or exists (select from unnest(%(firsts)s::date[], %(lasts)s::date[]) as period (first, last)
-                where min(at) < (last + 2)::timestamp at time zone 'UTC'
-                  and max(at) >= (first - 1)::timestamp at time zone 'UTC')
- order by since
+-- breaks: the gaps between photos of at least so many hours, and the first and the last photo
+select before, nullif(at, 'infinity') as after
+  from (select at, lag(at) over (order by at) as before
+          from (select coalesce(taken_sort, taken_at at time zone 'UTC') as at from images
+                 where taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
+                union all select 'infinity') timed) gaps
+ where before is null or at - before >= %(gap)s
+ order by gaps.at
 
 -- near: albums that photos of these spans may be in, or continue: those near them, and those that have no time
 select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited from albums

@@ -5,8 +5,7 @@ place is a home for as long as that lasts, so a move ends one home and begins an
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
@@ -25,41 +24,30 @@ AWAY_KM = 10.0  # farther than this from every home is away
 BESIDE = timedelta(hours=24)  # a photo without a position is where another was, at most this long before or after
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """That there is a photo of this day at this position, in degrees rounded to DECIMALS."""
-
-    latitude: float
-    longitude: float
-    day: date
+Spots = Mapping[tuple[float, float], Collection[date]]  # positions, rounded to DECIMALS, and the days of photos there
 
 
-def spots(photos: Iterable[Photo]) -> set[Spot]:
-    return {
-        Spot(round(photo.latitude, DECIMALS), round(photo.longitude, DECIMALS), photo.taken_at.date())
-        for photo in photos
-        if photo.taken_at and photo.latitude is not None and photo.longitude is not None
-    }
-
-
-def find_homes(visited: Iterable[Spot]) -> list[Home]:
-    """The homes that a whole library shows, in a fixed order."""
+def spots(photos: Iterable[Photo]) -> Spots:
     days: dict[tuple[float, float], set[date]] = defaultdict(set)
-    for spot in visited:
-        days[spot.latitude, spot.longitude].add(spot.day)
-    often = sorted(days, key=lambda position: (-len(days[position]), position))
-    often = [position for position in often if len(days[position]) > 1]  # one day makes no home, and most are of one
+    for photo in photos:
+        if photo.taken_at and photo.latitude is not None and photo.longitude is not None:
+            days[round(photo.latitude, DECIMALS), round(photo.longitude, DECIMALS)].add(photo.taken_at.date())
+    return days
+
+
+def find_homes(visited: Spots) -> list[Home]:
+    """The homes that a whole library shows, in a fixed order. Spots of one day are no part of any."""
+    often = sorted(visited, key=lambda position: (-len(visited[position]), position))
+    often = [position for position in often if len(visited[position]) > 1]
+    vectors = unit_vectors(np.array(often, np.float64).reshape(-1, 2))
+    left = np.ones(len(often), bool)
     found: list[Home] = []
-    while often:
-        centre, rest, together = often[0], [], set[date]()
-        distances = kilometres(unit_vectors(np.array([centre])), unit_vectors(np.array(often))).tolist()
-        for position, distance in zip(often, distances, strict=True):
-            if distance <= NEAR_KM:
-                together |= days[position]
-            else:
-                rest.append(position)
-        found += [Home(*centre, *period) for period in _periods(sorted(together))]
-        often = rest
+    for index, centre in enumerate(often):
+        if left[index]:
+            near = left & (kilometres(vectors[index], vectors) <= NEAR_KM)
+            left &= ~near
+            days = set[date]().union(*(visited[often[spot]] for spot in np.flatnonzero(near)))
+            found += [Home(*centre, *period) for period in _periods(sorted(days))]
     return sorted(found)
 
 

@@ -1,7 +1,7 @@
 from datetime import date, datetime, timedelta
 
 from momentarium_cli.backend.organize.base import Home
-from momentarium_cli.backend.organize.homes import Spot, at_home, changed, find_homes
+from momentarium_cli.backend.organize.homes import at_home, changed, find_homes
 from tests.backend.organize.photos import LISBON, MADRID, PORTO, SINTRA, photo
 
 START = date(2024, 1, 1)
@@ -9,28 +9,28 @@ HERE = (38.71, -9.13)
 HOME = Home(*HERE, date(2024, 1, 1), date(2024, 12, 31))
 
 
-def stays(days: int, every: int = 7, where: tuple[float, float] = HERE, first: date = START) -> list[Spot]:
-    return [Spot(*where, first + timedelta(days=every * number)) for number in range(days)]
+def stays(days: int, every: int = 7, first: date = START) -> set[date]:
+    return {first + timedelta(days=every * number) for number in range(days)}
 
 
 def test_twelve_days_of_photos_in_four_months_are_a_home() -> None:
-    assert find_homes(stays(12)) == [Home(*HERE, START, START + timedelta(days=77))]
-    assert find_homes(stays(11)) == []
-    assert find_homes(stays(12, every=14)) == []
+    assert find_homes({HERE: stays(12)}) == [Home(*HERE, START, START + timedelta(days=77))]
+    assert find_homes({HERE: stays(11)}) == []
+    assert find_homes({HERE: stays(12, every=14)}) == []
 
 
 def test_a_journey_of_days_in_many_places_is_no_home() -> None:
-    assert find_homes([Spot(40.0 + number, 5.0, START + timedelta(days=number)) for number in range(60)]) == []
+    assert find_homes({(40.0 + number, 5.0): stays(2, 1, START + timedelta(days=number)) for number in range(40)}) == []
 
 
 def test_spots_of_one_neighbourhood_are_one_home() -> None:
-    [home] = find_homes([*stays(8), *stays(6, where=(38.72, -9.13), first=START + timedelta(days=3))])
+    [home] = find_homes({HERE: stays(8), (38.72, -9.13): stays(6, first=START + timedelta(days=3))})
     assert (home.latitude, home.longitude) == HERE
 
 
 def test_a_home_that_was_left_and_taken_again_is_two() -> None:
     again = START + timedelta(days=1000)
-    assert [home.since for home in find_homes([*stays(12), *stays(12, first=again)])] == [START, again]
+    assert [home.since for home in find_homes({HERE: stays(12) | stays(12, first=again)})] == [START, again]
 
 
 def test_says_when_homes_are_others_than_before() -> None:
