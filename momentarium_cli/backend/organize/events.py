@@ -51,6 +51,17 @@ def split(times: Sequence[datetime], rule: Rule = RULE, together: Collection[int
     return [event for run in runs for event in _sized(times, run, rule.large, rule.day, FEW, together)]
 
 
+def journey(times: Sequence[datetime], events: Sequence[range]) -> list[range]:
+    """The events of one journey, where a few photos between them are of the nearer one."""
+    found = list(events)
+    while len(found) > 1 and min(map(len, found)) < FEW:
+        crumb = next(index for index, event in enumerate(found) if len(event) < FEW)
+        gaps = {index: times[found[index + 1].start] - times[found[index].stop - 1] for index in range(len(found) - 1)}
+        first = min((index for index in (crumb - 1, crumb) if index in gaps), key=lambda index: gaps[index])
+        found[first : first + 2] = [range(found[first].start, found[first + 1].stop)]
+    return found
+
+
 def sessions(times: Sequence[datetime]) -> list[range]:
     """Cut ascending times at every night."""
     return _runs(times, NIGHT)

@@ -20,6 +20,7 @@ from momentarium_cli.backend.organize.events import (
     chapters,
     is_event,
     is_trip,
+    journey,
     sessions,
     split,
     stretches,
@@ -135,6 +136,8 @@ def _runs(found: Iterable[Sequence[Entry]], homes: Sequence[Home]) -> Iterator[t
 def _split(run: Sequence[Entry], home: bool | None, rule: Rule) -> list[Sequence[Entry]]:
     times = [instant(photo) for photo, _ in run]
     parts = sessions(times) if home else split(times, rule, _together(run))
+    if home is False:
+        parts = journey(times, parts)
     return [run[part.start : part.stop] for part in parts]
 
 

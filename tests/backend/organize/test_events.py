@@ -11,6 +11,7 @@ from momentarium_cli.backend.organize.events import (
     chapters,
     is_event,
     is_trip,
+    journey,
     split,
     stretches,
 )
@@ -136,3 +137,10 @@ def test_five_photos_are_an_event_and_three_of_one_day_and_three_of_a_named_fold
     assert is_event(times(40, 40), named=True)
     assert not is_event(times(40, 40, 40), named=False)
     assert not is_event(times(1), named=True)
+
+
+def test_a_few_photos_of_a_journey_go_with_the_nearer_of_its_events() -> None:
+    whole = times(1, 1, 60, 70, 1, 1, 80, 1)
+    assert [len(event) for event in split(whole)] == [3, 1, 3, 2]
+    assert [len(event) for event in journey(whole, split(whole))] == [4, 5]
+    assert journey(times(1), [range(2)]) == [range(2)]
