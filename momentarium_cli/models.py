@@ -271,6 +271,7 @@ class AlbumKind(StrEnum):
     EVERYDAY = "everyday"  # what is no event, a month at a time
     UNDATED = "undated"
     SCREENSHOTS = "screenshots"
+    TRIP = "trip"  # holds albums, no photos
 
 
 class Photo(Value):

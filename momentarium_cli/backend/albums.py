@@ -1,6 +1,10 @@
 """Make a job's albums: ask the organizer, then write what it proposes in the transaction that ends the job."""
 
+from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from momentarium_cli.backend.db import albums as rows
@@ -9,7 +13,10 @@ from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
-from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Organizer, Photo, Proposal
+from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Home, Organizer, Photo, Proposal, Trip
+from momentarium_cli.backend.organize.events import ALWAYS, DAY
+from momentarium_cli.backend.organize.homes import DECIMALS, changed, find_homes
+from momentarium_cli.backend.organize.order import instant
 from momentarium_cli.errors import Temporary
 from momentarium_cli.models import AlbumKind, TakenAtSource
 
@@ -31,31 +38,122 @@ class Albums:
         """Put the job's photos into albums and complete it; raises JobLost if it is no longer this worker's."""
         for _ in range(_TRIES):
             lease.progress(_STAGE, 0, len(job.image_keys))
-            version, photos, existing = self._read(job)
-            proposals = self._organizer.organize(photos, existing) if photos else ()
+            library = self._read(job)
+            photos = [*library.new, *library.movable]
+            proposals = self._organizer.organize(photos, library.albums, library.homes) if photos else ()
             _check_total(photos, proposals)
             try:
-                self._write(job, version, photos, proposals)
+                self._write(job, library, proposals)
             except _LibraryChangedError:
                 continue
             return
         raise Temporary("The albums were changed again and again while they were being organized.")
 
-    def _read(self, job: Job) -> tuple[int, list[Photo], list[ExistingAlbum]]:
+    def _read(self, job: Job) -> "_Library":
         with self._database.transaction(job.user_id) as conn:
             version = jobs.library_version(conn)
-            photos = [_photo(row) for row in images.unplaced(conn, job.image_keys)]
-            return version, photos, _existing(conn, photos)
+            new = [_photo(row) for row in images.unplaced(conn, job.image_keys)]
+            if not new:
+                return _Library(version)
+            visited = {(row["latitude"], row["longitude"]): row["days"] for row in rows.spots(conn, DECIMALS)}
+            before, homes = _kept_homes(conn), find_homes(visited)
+            spans = _touched(rows.stretches(conn, ALWAYS), new, changed(before, homes))
+            existing = _existing(conn, spans)
+            return _Library(version, new, _movable(existing, spans), existing, homes)
 
-    def _write(self, job: Job, version: int, photos: Sequence[Photo], proposals: Sequence[Proposal]) -> None:
+    def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal]) -> None:
         with self._database.transaction(job.user_id) as conn:
-            if jobs.library_version(conn, lock=True) != version:
+            if jobs.library_version(conn, lock=True) != library.version:
                 raise _LibraryChangedError
-            by_id = {photo.id: photo for photo in photos}
-            made = [_write_album(conn, job, proposal, by_id, self._organizer.name) for proposal in proposals]
+            made = _Writer(conn, job, self._organizer.name, library.albums).write(proposals)
+            if library.new:
+                rows.keep_homes(conn, [_home_row(home) for home in library.homes])
             jobs.bump_version(conn)
-            if not self._jobs.complete(conn, job, self._organizer.name, {"albums": made}):
+            new = {photo.id for photo in library.new}
+            grown = [key for key, proposal in zip(made, proposals, strict=True) if new.intersection(proposal.photo_ids)]
+            if not self._jobs.complete(conn, job, self._organizer.name, {"albums": grown}):
                 raise JobLost
+
+
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """What a job's photos (`new`) are organized with: photos that may move, the albums near them, all homes."""
+
+    version: int
+    new: Sequence[Photo] = ()
+    movable: Sequence[Photo] = ()
+    albums: Sequence[ExistingAlbum] = ()
+    homes: Sequence[Home] = ()
+
+
+def _kept_homes(conn: Connection) -> list[Home]:
+    return [
+        Home(row["latitude"], row["longitude"], date.fromisoformat(row["since"]), date.fromisoformat(row["until"]))
+        for row in rows.homes(conn)
+    ]
+
+
+def _home_row(home: Home) -> dict[str, Any]:
+    return {
+        "latitude": home.latitude,
+        "longitude": home.longitude,
+        "since": home.since.isoformat(),
+        "until": home.until.isoformat(),
+    }
+
+
+class _Writer:
+    """Writes proposals inside the transaction that ends a job."""
+
+    def __init__(self, conn: Connection, job: Job, organized_by: str, existing: Sequence[ExistingAlbum]) -> None:
+        self._conn = conn
+        self._common = {"job_id": job.id, "organized_by": organized_by, "starts_at": None, "ends_at": None}
+        self._existing = {album.id: album for album in existing}
+
+    def write(self, proposals: Sequence[Proposal]) -> list[int]:
+        """The ids of the proposals' albums."""
+        given = {photo_id for proposal in proposals for photo_id in proposal.photo_ids}
+        made = [self._album(proposal, given) for proposal in proposals]
+        for album_id in made:
+            rows.note_dates(self._conn, album_id)
+        self._trips(proposals, made)
+        lost = {album.id for album in self._existing.values() if any(photo.id in given for photo in album.photos)}
+        rows.drop_empty(self._conn, list(lost.difference(made)))
+        return made
+
+    def _album(self, proposal: Proposal, given: set[int]) -> int:
+        values = self._values(proposal) | {"kind": proposal.kind.value, "cover_id": proposal.cover_id}
+        key = proposal.album_id
+        if key is None:
+            key = rows.add(self._conn, values)
+        else:
+            held = {photo.id for photo in self._existing[key].photos}
+            rows.extend(self._conn, values, changed=held != (held - given).union(proposal.photo_ids))
+        rows.place(self._conn, key, proposal.photo_ids)
+        rows.arrange(self._conn, key, proposal.chapter_ids)
+        return key
+
+    def _trips(self, proposals: Sequence[Proposal], made: Sequence[int]) -> None:
+        members: dict[Trip | None, list[int]] = defaultdict(list)
+        for key, proposal in zip(made, proposals, strict=True):
+            members[proposal.trip].append(key)
+        for trip, album_ids in members.items():
+            rows.into_trip(self._conn, album_ids, self._trip(trip) if trip else None)
+
+    def _trip(self, trip: Trip) -> int:
+        values = self._values(trip) | {"kind": AlbumKind.TRIP.value, "cover_id": None}
+        if trip.album_id is None:
+            return rows.add(self._conn, values)
+        rows.extend(self._conn, values, changed=False)
+        return trip.album_id
+
+    def _values(self, what: Proposal | Trip) -> dict[str, Any]:
+        return self._common | {
+            "album_id": what.album_id,
+            "title": what.title,
+            "theme_description": what.theme_description,
+            "place": what.place,
+        }
 
 
 def _check_total(photos: Sequence[Photo], proposals: Sequence[Proposal]) -> None:
@@ -64,17 +162,51 @@ def _check_total(photos: Sequence[Photo], proposals: Sequence[Proposal]) -> None
         raise AssertionError("the organizer must put every photo into exactly one proposal")
 
 
-def _existing(conn: Connection, photos: Sequence[Photo]) -> list[ExistingAlbum]:
-    dated = [photo.taken_at for photo in photos if photo.taken_at]
-    since, until = (min(dated) - REACH, max(dated) + REACH) if dated else (None, None)
-    near = rows.near(conn, since, until)
+def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbum]:
+    near = rows.near(conn, spans, REACH)
     members: dict[int, list[Photo]] = {row["id"]: [] for row in near}
     for row in images.of_albums(conn, list(members)):
         members[row["album_id"]].append(_photo(row))
     return [
-        ExistingAlbum(row["id"], AlbumKind(row["kind"]), row["title"], row["edited"], tuple(members[row["id"]]))
+        ExistingAlbum(
+            id=row["id"],
+            kind=AlbumKind(row["kind"]),
+            title=row["title"],
+            edited=row["edited"],
+            photos=tuple(members[row["id"]]),
+            trip_id=row["trip_id"],
+        )
         for row in near
     ]
+
+
+def _touched(spans: Sequence[rows.Span], new: Sequence[Photo], periods: Sequence[tuple[date, date]]) -> list[rows.Span]:
+    """The stretches with new photos, and those that were, in any zone, in some periods of local time."""
+    begins = [since for since, _ in spans]
+    touched = {_index(photo, begins) for photo in new if photo.taken_at}
+    for index, (since, until) in enumerate(spans):
+        first, last = (since - DAY).date(), (until + DAY).date()
+        if any(start <= last and first <= end for start, end in periods):
+            touched.add(index)
+    return [spans[index] for index in sorted(touched)]
+
+
+def _movable(existing: Sequence[ExistingAlbum], spans: Sequence[rows.Span]) -> list[Photo]:
+    """The photos of these spans that are in albums nobody touched."""
+    kinds = (AlbumKind.EVENT, AlbumKind.EVERYDAY)
+    loose = [album for album in existing if album.kind in kinds and not album.edited]
+    begins = [since for since, _ in spans]
+    return [photo for album in loose for photo in album.photos if photo.taken_at and _within(photo, spans, begins)]
+
+
+def _within(photo: Photo, spans: Sequence[rows.Span], begins: Sequence[datetime]) -> bool:
+    index = _index(photo, begins)
+    return index >= 0 and instant(photo) <= spans[index][1]
+
+
+def _index(photo: Photo, begins: Sequence[datetime]) -> int:
+    """Of the last span that began by then; -1 if none did."""
+    return bisect_right(begins, instant(photo)) - 1
 
 
 def _photo(row: dict[str, Any]) -> Photo:
@@ -93,28 +225,3 @@ def _photo(row: dict[str, Any]) -> Photo:
         width=row["width"],
         height=row["height"],
     )
-
-
-def _write_album(conn: Connection, job: Job, proposal: Proposal, by_id: dict[int, Photo], organized_by: str) -> int:
-    times = [taken for photo_id in proposal.photo_ids if (taken := by_id[photo_id].taken_at)]
-    values = {
-        "job_id": job.id,
-        "album_id": proposal.album_id,
-        "title": proposal.title,
-        "theme_description": proposal.theme_description,
-        "kind": proposal.kind.value,
-        "place": proposal.place,
-        "cover_id": proposal.cover_id,
-        "starts_at": min(times, default=None),
-        "ends_at": max(times, default=None),
-        "organized_by": organized_by,
-    }
-    if proposal.album_id is None:
-        album_id = rows.add(conn, values)
-        rows.place(conn, album_id, proposal.photo_ids)
-        return album_id
-    if not rows.extend(conn, values):
-        raise _LibraryChangedError
-    rows.place(conn, proposal.album_id, proposal.photo_ids)
-    rows.reorder(conn, proposal.album_id)
-    return proposal.album_id

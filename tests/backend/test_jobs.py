@@ -14,7 +14,7 @@ from momentarium_cli.backend.albums import Albums
 from momentarium_cli.backend.db import jobs as rows
 from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.lease import JobLost, Lease
-from momentarium_cli.backend.organize.base import ExistingAlbum, Photo, Proposal
+from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Photo, Proposal
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.errors import Conflict, NotAsDescribed, NotFound, Temporary
 from momentarium_cli.models import AlbumKind, JobState
@@ -343,7 +343,9 @@ class ReactingOrganizer:
         self.calls = 0
         self.reactions: list[Callable[[], object]] = []
 
-    def organize(self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Sequence[Proposal]:
+    def organize(
+        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+    ) -> Sequence[Proposal]:
         self.calls += 1
         if self.reactions:
             self.reactions.pop(0)()
@@ -416,8 +418,10 @@ class TestFinishing:
 
     def test_an_organizer_that_forgets_a_photo_is_not_believed(self, bench: Bench, user: int) -> None:
         class Forgetful(ReactingOrganizer):
-            def organize(self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Sequence[Proposal]:
-                return super().organize(photos[1:], existing)
+            def organize(
+                self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+            ) -> Sequence[Proposal]:
+                return super().organize(photos[1:], existing, homes)
 
         with pytest.raises(AssertionError, match="every photo"):
             self.organize(bench, Forgetful(), claimed(bench, bench.accept(user, bench.photo(user), bench.photo(user))))

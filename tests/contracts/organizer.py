@@ -3,12 +3,12 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from momentarium_cli.backend.organize.base import TITLE_LIMIT, ExistingAlbum, Organizer, Photo, Proposal
+from momentarium_cli.backend.organize.base import TITLE_LIMIT, ExistingAlbum, Home, Organizer, Photo, Proposal
 from momentarium_cli.models import AlbumKind
 
 _LIMITS = settings(
@@ -18,6 +18,7 @@ _LIMITS = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 _START = datetime(2024, 5, 1)
+_HOME = Home(0.0, 0.0, date(1900, 1, 1), date(2100, 12, 31))
 _names = st.text(st.characters(exclude_categories=()), min_size=1, max_size=30)
 _times = st.none() | st.one_of(
     st.integers(0, 40_000).map(lambda minutes: _START + timedelta(minutes=minutes)),
@@ -34,7 +35,7 @@ def libraries(draw: st.DrawFn) -> tuple[list[Photo], list[ExistingAlbum]]:
     homes: dict[int, list[Photo]] = {}
     for photo in photos[cut:]:
         homes.setdefault(draw(st.integers(1, 4)), []).append(photo)
-    kinds = st.sampled_from(AlbumKind)
+    kinds = st.sampled_from([kind for kind in AlbumKind if kind is not AlbumKind.TRIP])
     albums = [
         ExistingAlbum(key, draw(kinds), f"Title {key}", draw(st.booleans()), tuple(held)) for key, held in homes.items()
     ]
@@ -77,6 +78,31 @@ class OrganizerContract:
         assert placed == Counter(photo.id for photo in photos)
 
     @_LIMITS
+    @given(libraries(), st.data())
+    def test_photos_that_may_move_are_placed_once_and_those_of_touched_albums_are_not_named(
+        self, organizer: Organizer, library: tuple[list[Photo], list[ExistingAlbum]], data: st.DataObject
+    ) -> None:
+        photos, existing = library
+        loose = [
+            album for album in existing if not album.edited and album.kind in (AlbumKind.EVENT, AlbumKind.EVERYDAY)
+        ]
+        movable = [photo for album in loose for photo in album.photos if data.draw(st.booleans())]
+        proposals = organizer.organize([*photos, *movable], existing, [_HOME])
+        placed = Counter(key for proposal in proposals for key in proposal.photo_ids)
+        assert placed == Counter(photo.id for photo in (*photos, *movable))
+
+    @_LIMITS
+    @given(libraries())
+    def test_chapters_begin_with_photos_of_the_album(
+        self, organizer: Organizer, library: tuple[list[Photo], list[ExistingAlbum]]
+    ) -> None:
+        photos, existing = library
+        held = {album.id: {photo.id for photo in album.photos} for album in existing}
+        for proposal in organizer.organize(photos, existing):
+            whole = held.get(proposal.album_id or 0, set()) | set(proposal.photo_ids)
+            assert whole.issuperset(proposal.chapter_ids)
+
+    @_LIMITS
     @given(libraries())
     def test_continues_an_album_at_most_once_and_keeps_its_kind(
         self, organizer: Organizer, library: tuple[list[Photo], list[ExistingAlbum]]
@@ -96,8 +122,8 @@ class OrganizerContract:
         photos, existing = library
         held = {album.id: {photo.id for photo in album.photos} for album in existing}
         for proposal in organizer.organize(photos, existing):
-            assert proposal.photo_ids
             whole = held.get(proposal.album_id or 0, set()) | set(proposal.photo_ids)
+            assert whole
             assert proposal.cover_id is None or proposal.cover_id in whole
 
     @_LIMITS

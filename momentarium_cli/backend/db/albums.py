@@ -1,9 +1,12 @@
 """Rows of albums and album_images."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
+
+from psycopg.types.json import Jsonb
 
 from momentarium_cli.backend.db.pool import Connection
 from momentarium_cli.backend.db.sql import load
@@ -23,9 +26,34 @@ def one(conn: Connection, album_id: int) -> Row | None:
     return conn.execute(SQL["one"], {"id": album_id}).fetchone()
 
 
-def near(conn: Connection, since: datetime | None, until: datetime | None) -> list[Row]:
-    """Albums that overlap this span of local wall time, and those without dates."""
-    return conn.execute(SQL["near"], {"since": since, "until": until}).fetchall()
+Span = tuple[datetime, datetime]
+
+
+def spots(conn: Connection, decimals: int) -> list[Row]:
+    """latitude, longitude, days: where there are photos of several days; degrees with so many decimals."""
+    return conn.execute(SQL["spots"], {"parts": float(10**decimals)}).fetchall()
+
+
+def homes(conn: Connection) -> list[Row]:
+    """As they were kept."""
+    row = conn.execute(SQL["homes"]).fetchone()
+    return list(row["homes"]) if row else []
+
+
+def keep_homes(conn: Connection, kept: Sequence[Row]) -> None:
+    conn.execute(SQL["keep_homes"], {"homes": Jsonb(list(kept))})
+
+
+def stretches(conn: Connection, gap: timedelta) -> list[Span]:
+    """The spans of UTC, between gaps of at least this length, in which there are photos; in order."""
+    breaks = conn.execute(SQL["breaks"], {"gap": gap}).fetchall()
+    return [(before["after"], after["before"]) for before, after in pairwise(breaks)]
+
+
+def near(conn: Connection, spans: Sequence[Span], reach: timedelta) -> list[Row]:
+    """Albums of events and of every day within reach of these spans, and albums without dates."""
+    since, until = [span[0] for span in spans], [span[1] for span in spans]
+    return conn.execute(SQL["near"], {"since": since, "until": until, "reach": reach}).fetchall()
 
 
 def add(conn: Connection, values: Row) -> int:
@@ -34,17 +62,37 @@ def add(conn: Connection, values: Row) -> int:
     return int(row["id"])
 
 
-def extend(conn: Connection, values: Row) -> bool:
-    """Whether the album was there."""
-    return conn.execute(SQL["extend"], values).fetchone() is not None
+def extend(conn: Connection, values: Row, *, changed: bool) -> None:
+    """`changed`: it has other photos than before."""
+    conn.execute(SQL["extend"], {**values, "changed": changed})
 
 
 def place(conn: Connection, album_id: int, image_ids: Sequence[int]) -> None:
+    """Put photos into an album, out of the one they were in; others that it has stay."""
     conn.execute(SQL["place"], {"album_id": album_id, "image_ids": list(image_ids)})
 
 
-def reorder(conn: Connection, album_id: int) -> None:
+def arrange(conn: Connection, album_id: int, chapter_ids: Sequence[int]) -> None:
+    """Show an album's photos in its order; chapters but the first begin with these."""
     conn.execute(SQL["reorder"], {"album_id": album_id})
+    conn.execute(SQL["chapter"], {"album_id": album_id, "image_ids": list(chapter_ids)})
+
+
+def note_dates(conn: Connection, album_id: int) -> None:
+    """Note when an album's photos were taken."""
+    conn.execute(SQL["span"], {"album_id": album_id})
+
+
+def into_trip(conn: Connection, album_ids: Sequence[int], trip_id: int | None) -> None:
+    conn.execute(SQL["into_trip"], {"album_ids": list(album_ids), "trip_id": trip_id})
+    if trip_id is not None:
+        conn.execute(SQL["span_of_trip"], {"album_id": trip_id})
+
+
+def drop_empty(conn: Connection, album_ids: Sequence[int]) -> None:
+    """Delete those of the albums that hold nothing, and every trip that holds none; what its owner touched stays."""
+    conn.execute(SQL["drop_empty"], {"album_ids": list(album_ids)})
+    conn.execute(SQL["drop_trips"])
 
 
 def of_jobs(conn: Connection, job_ids: Sequence[UUID]) -> list[AlbumSummary]:

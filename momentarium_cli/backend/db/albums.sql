@@ -9,7 +9,8 @@ select a.*, n.shown as photo_count,
        (select i.id from album_images x join images i on i.id = x.image_id
          where x.album_id = a.id and i.deleted_at is null and i.thumb_key is not null
          order by x.display_order limit 1))
- where (coalesce(a.starts_at, '-infinity'), a.id) < (%(starts_at)s::timestamp, %(id)s) and (n.shown > 0 or n.held = 0)
+ where (coalesce(a.starts_at, '-infinity'), a.id) < (%(starts_at)s::timestamp, %(id)s) and a.kind <> 'trip'
+   and (n.shown > 0 or n.held = 0)
  order by coalesce(a.starts_at, '-infinity') desc, a.id desc
  limit %(limit)s
 
@@ -26,10 +27,36 @@ select a.*,
          order by x.display_order limit 1))
  where a.id = %(id)s
 
--- near: albums that new photos may continue: those near them in time, and those that have no time of their own
-select id, kind, title, title_source = 'owner' as edited from albums
+-- spots: the positions, rounded, with photos of several days, and these days
+select round(latitude * %(parts)s) / %(parts)s as latitude, round(longitude * %(parts)s) / %(parts)s as longitude,
+       array_agg(distinct taken_at::date) as days
+  from images
+ where latitude is not null and longitude is not null and (latitude, longitude) <> (0, 0)
+   and taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
+ group by 1, 2 having min(taken_at::date) < max(taken_at::date)
+
+-- homes: what the library showed when it was last organized
+select homes from users where id = app_user()
+
+-- keep_homes: what it shows now
+update users set homes = %(homes)s where id = app_user()
+
+-- breaks: the gaps between photos of at least so many hours, and the first and the last photo
+select before, nullif(at, 'infinity') as after
+  from (select at, lag(at) over (order by at) as before
+          from (select coalesce(taken_sort, taken_at at time zone 'UTC') as at from images
+                 where taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
+                union all select 'infinity') timed) gaps
+ where before is null or at - before >= %(gap)s
+ order by gaps.at
+
+-- near: albums that photos of these spans may be in, or continue: those near them, and those that have no time
+select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited from albums
  where kind in ('undated', 'screenshots')
-    or starts_at <= %(until)s and ends_at >= %(since)s
+    or kind in ('event', 'everyday')
+       and exists (select from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) as span (since, until)
+                    where starts_at at time zone 'UTC' <= until + %(reach)s
+                      and ends_at at time zone 'UTC' >= since - %(reach)s)
  order by id
 
 -- add: an album of a job
@@ -38,20 +65,25 @@ values (app_user(), %(job_id)s, %(title)s, %(theme_description)s, %(kind)s, %(pl
         %(ends_at)s, %(organized_by)s)
 returning id
 
--- extend: an album that a job continues; what its owner wrote stays
+-- extend: an album that a job continues, if anything of it changes; what its owner wrote stays
 update albums
    set title = case title_source when 'owner' then title else %(title)s end,
        theme_description = case title_source when 'owner' then theme_description else %(theme_description)s end,
        place = %(place)s, cover_image_id = %(cover_id)s, organized_by = %(organized_by)s,
-       starts_at = least(starts_at, %(starts_at)s), ends_at = greatest(ends_at, %(ends_at)s),
        version = version + 1, updated_at = now()
  where id = %(album_id)s
-returning id
+   and (%(changed)s
+        or (place, cover_image_id) is distinct from (%(place)s, %(cover_id)s::bigint)
+        or title_source <> 'owner'
+           and (title, theme_description) is distinct from (%(title)s, %(theme_description)s))
 
--- place: photos into an album
+-- place: photos into an album, out of the one they were in
 insert into album_images (album_id, image_id, user_id, display_order)
 select %(album_id)s, x.image_id, app_user(), x.ordinality
   from unnest(%(image_ids)s::bigint[]) with ordinality as x (image_id, ordinality)
+    on conflict (image_id) where is_primary
+    do update set album_id = excluded.album_id, display_order = excluded.display_order, begins_chapter = false
+        where album_images.album_id <> excluded.album_id
 
 -- reorder: an album's photos by the time they were taken, then by name
 update album_images a set display_order = o.position
@@ -60,6 +92,38 @@ update album_images a set display_order = o.position
                      i.source_folder, i.original_filename, i.id) as position
           from album_images x join images i on i.id = x.image_id where x.album_id = %(album_id)s) o
  where a.album_id = %(album_id)s and a.image_id = o.id and a.display_order <> o.position
+
+-- chapter: the photos of an album with which a chapter begins
+update album_images set begins_chapter = not begins_chapter
+ where album_id = %(album_id)s and begins_chapter <> (image_id = any(%(image_ids)s))
+
+-- span: when an album's photos were taken
+update albums a set starts_at = s.starts_at, ends_at = s.ends_at
+  from (select min(i.taken_at) as starts_at, max(i.taken_at) as ends_at
+          from album_images x join images i on i.id = x.image_id
+         where x.album_id = %(album_id)s and i.taken_at_source is distinct from 'mtime') s
+ where a.id = %(album_id)s and (a.starts_at, a.ends_at) is distinct from (s.starts_at, s.ends_at)
+
+-- span_of_trip: when its albums are
+update albums a set starts_at = s.starts_at, ends_at = s.ends_at
+  from (select min(starts_at) as starts_at, max(ends_at) as ends_at from albums where parent_id = %(album_id)s) s
+ where a.id = %(album_id)s and (a.starts_at, a.ends_at) is distinct from (s.starts_at, s.ends_at)
+
+-- into_trip: albums into the trip of a job, or into none; those that a trip its owner touched holds stay there
+update albums a set parent_id = %(trip_id)s
+ where id = any(%(album_ids)s) and parent_id is distinct from %(trip_id)s
+   and not exists (select from albums t where t.id = a.parent_id
+                                          and (t.title_source = 'owner' or t.edited_at is not null))
+
+-- drop_empty: albums that lost all their photos, unless their owner touched them
+delete from albums a
+ where id = any(%(album_ids)s) and title_source = 'organizer' and edited_at is null
+   and not exists (select from album_images x where x.album_id = a.id)
+
+-- drop_trips: those that hold no album, unless their owner touched them
+delete from albums a
+ where kind = 'trip' and title_source = 'organizer' and edited_at is null
+   and not exists (select from albums x where x.parent_id = a.id)
 
 -- of_jobs: the albums that hold photos of some jobs, with how many of them
 select a.id, a.title, a.starts_at, a.ends_at, count(*) as photos

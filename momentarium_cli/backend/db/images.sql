@@ -51,7 +51,7 @@ select i.*, a.display_order from album_images a join images i on i.id = a.image_
 
 -- of_albums: all photos of some albums
 select i.*, a.album_id from album_images a join images i on i.id = a.image_id
- where a.album_id = any(%(album_ids)s) and i.deleted_at is null
+ where a.album_id = any(%(album_ids)s) and a.is_primary and i.deleted_at is null
 
 -- put_into_bin: a photo that albums no longer show; one that is there already stays as it is
 update images set deleted_at = coalesce(deleted_at, now()) where id = %(id)s returning id

@@ -3,22 +3,29 @@
 photo       a picture with what is known of its time, place and origin; never its bytes
 event       photos that belong together in time and place: what an album shows
 album       what the gallery has: titled photos in an order, with a cover
-existing    an album that earlier jobs made, with the photos it holds
+chapter     a part of an album, such as a day of it
+trip        albums that belong together; it holds no photos of its own
+existing    an album that earlier jobs made or its owner touched, with the photos it holds
 proposal    what an organizer wants: photos into a new album, or into an existing one that they continue
+home        a place of everyday life, for as long as it was one
+stretch     the photos between two gaps of ALWAYS; what lies beyond says nothing of how they belong together
 
-An organizer is total: every photo it is given is in exactly one proposal. It never moves a photo that is in an
-album already, and it never touches the title of an album whose owner edited it.
+An organizer is total: every photo it is given is in exactly one proposal. Given are new photos and, so that the order
+of imports changes nothing, those of their stretch that are in albums nobody touched; these are in `existing` too, and
+may move. It never moves a photo that is in `existing` alone, and never touches the title of an album whose owner
+edited it. An album that was left without photos is gone; one that lost some and keeps others has a proposal, with or
+without photos.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from momentarium_cli.models import AlbumKind
 
 TITLE_LIMIT = 80  # characters, on one line and without control characters
-REACH = timedelta(days=32)  # albums with a photo nearer than this to a new one are asked for: a month, in any zone
+REACH = timedelta(days=32)  # albums nearer than this to a stretch are given: its month, in any zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +49,46 @@ class Photo:
     height: int | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Home:
+    """Its middle in degrees; both days are of photos there."""
+
+    latitude: float
+    longitude: float
+    since: date
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """What holds the albums of all proposals with an equal one; `album_id` where it continues one that exists."""
+
+    title: str
+    theme_description: str
+    place: str | None = None
+    album_id: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ExistingAlbum:
-    """An album within REACH of the new photos, or one that has no time; `edited`: its owner gave it its title."""
+    """An album within REACH of the photos' stretches, or one that has no time; `edited`: its owner touched it.
+
+    `trip_id` is of the trip that holds it.
+    """
 
     id: int
     kind: AlbumKind
     title: str
     edited: bool
     photos: tuple[Photo, ...]
+    trip_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Photos (only those of this job) for a new album, or for the one with `album_id`; title, theme, place and
-    cover are for the whole album. `photo_ids` are in the order in which they are shown."""
+    """Photos (only those given) for a new album, or for the one with `album_id`; title, theme, place, cover and
+    chapters are for the whole album. `photo_ids` are in the order in which they are shown, `chapter_ids` are the
+    photos with which a chapter but the first begins."""
 
     kind: AlbumKind
     title: str
@@ -65,6 +97,8 @@ class Proposal:
     album_id: int | None = None
     place: str | None = None
     cover_id: int | None = None
+    chapter_ids: tuple[int, ...] = ()
+    trip: Trip | None = None
 
 
 class Organizer(Protocol):
@@ -72,5 +106,7 @@ class Organizer(Protocol):
     def name(self) -> str:
         """What `organized_by` says, such as "local"."""
 
-    def organize(self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Sequence[Proposal]:
-        """Put every photo into exactly one proposal."""
+    def organize(
+        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+    ) -> Sequence[Proposal]:
+        """Put every photo into exactly one proposal; `homes` are those of the whole library."""

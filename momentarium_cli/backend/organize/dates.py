@@ -1,7 +1,9 @@
-"""Dates as a person writes them, in English; `strftime` would follow the server's locale."""
+"""Dates as a person writes them in their language; `strftime` would follow the server's locale."""
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
+
+from momentarium_cli.backend.organize.languages import ENGLISH
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -9,22 +11,47 @@ MONTHS = (
 )
 EVENING = 17  # o'clock; a weekend begins on Friday evening
 FRIDAY = 4  # date.weekday
+_BY_CLDR = ("ja", "zh")  # whose intervals CLDR writes in full; of the others it shortens the months
+_ORDINAL = {"de": "."}  # after a day without its month
 
 
-def month(day: date) -> str:
+def month(day: date, language: str = ENGLISH) -> str:
     """ "May 2024" """
-    return f"{MONTHS[day.month - 1]} {day.year}"
+    if language == ENGLISH:
+        return f"{MONTHS[day.month - 1]} {day.year}"
+    return _formatted("yMMMM", day, language)
 
 
-def days(first: date, last: date) -> str:
+def days(first: date, last: date, language: str = ENGLISH) -> str:
     """ "12 May 2024", "12–15 May 2024", "28 April – 3 May 2024", "30 December 2023 – 2 January 2024" """
-    end = f"{last.day} {month(last)}"
+    end = _day(last, language)
     if first == last:
         return end
+    if language in _BY_CLDR:
+        from babel.dates import format_interval
+
+        return str(format_interval(first, last, "yMMMMd", locale=language))
     if (first.year, first.month) == (last.year, last.month):
-        return f"{first.day}–{end}"
-    start = f"{first.day} {MONTHS[first.month - 1]}"
-    return f"{start} – {end}" if first.year == last.year else f"{start} {first.year} – {end}"
+        return f"{first.day}{_ORDINAL.get(language, '')}–{end}"
+    return f"{_day(first, language) if first.year != last.year else _day_of_year(first, language)} – {end}"
+
+
+def _day(day: date, language: str) -> str:
+    if language == ENGLISH:
+        return f"{day.day} {month(day)}"
+    from babel.dates import format_date
+
+    return str(format_date(day, "long", locale=language))
+
+
+def _day_of_year(day: date, language: str) -> str:
+    return f"{day.day} {MONTHS[day.month - 1]}" if language == ENGLISH else _formatted("MMMMd", day, language)
+
+
+def _formatted(skeleton: str, day: date, language: str) -> str:
+    from babel.dates import format_skeleton
+
+    return str(format_skeleton(skeleton, day, locale=language))
 
 
 def is_weekend(times: Collection[datetime]) -> bool:

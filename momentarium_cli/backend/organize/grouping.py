@@ -1,88 +1,245 @@
-"""Which new photos go together, and which existing album they continue."""
+"""Which photos go together, and which existing album they continue.
+
+What photos make together does not depend on the albums that are there already: a stretch is grouped as if all its
+photos had come at once, then its groups are given the albums that held most of their photos. So any order of imports
+ends in the same albums. Only what an owner touched is fixed: new photos beside its photos join it.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby, pairwise
+from operator import itemgetter
 
-from momentarium_cli.backend.organize.base import ExistingAlbum, Photo
-from momentarium_cli.backend.organize.events import is_event, split
+from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Photo
+from momentarium_cli.backend.organize.events import (
+    PARTY,
+    RULE,
+    Rule,
+    chapters,
+    is_event,
+    is_trip,
+    journey,
+    sessions,
+    split,
+    stretches,
+)
 from momentarium_cli.backend.organize.folders import given_name
+from momentarium_cli.backend.organize.homes import at_home
 from momentarium_cli.backend.organize.order import by_folder, by_time, instant
 from momentarium_cli.backend.organize.screenshots import is_screenshot
 from momentarium_cli.models import AlbumKind
 
 Month = tuple[int, int]
+Entry = tuple[Photo, bool]  # a photo, and whether it is given
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """New photos, in the order in which they are shown, for a new album or for the one they continue."""
+    """Photos, in the order in which they are shown, for a new album or for the one they continue.
+
+    `kept`: those that the album has and keeps. `trip` is equal for the groups of one trip, a number without meaning.
+    """
 
     kind: AlbumKind
     photos: Sequence[Photo]
     album: ExistingAlbum | None
+    kept: Sequence[Photo] = ()
+    trip: int | None = None
 
     @property
     def whole(self) -> list[Photo]:
         """Every photo that the album will have, in its order."""
         order = by_folder if self.kind is AlbumKind.UNDATED else by_time
-        return sorted([*(self.album.photos if self.album else ()), *self.photos], key=order)
+        return sorted([*self.kept, *self.photos], key=order)
+
+    def chapters(self) -> list[Photo]:
+        """The photos with which a chapter but the first begins."""
+        if self.kind is not AlbumKind.EVENT:
+            return []
+        whole = self.whole
+        return [whole[chapter.start] for chapter in chapters([instant(photo) for photo in whole])[1:]]
 
 
-def group(photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> list[Group]:
-    """Put every photo into exactly one group; at most one group continues an album. Events come first, by time."""
+def group(
+    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = (), rule: Rule = RULE
+) -> list[Group]:
+    """Put every photo into exactly one group; at most one group continues an album. Events come first, by time.
+
+    Groups without photos are those of albums that lost some and keep others.
+    """
+    given = {photo.id for photo in photos}
+    fixed = {album.id: [photo for photo in album.photos if photo.id not in given] for album in existing}
     captured = {photo.id for photo in photos if is_screenshot(photo)}
     screens = sorted((photo for photo in photos if photo.id in captured), key=by_time)
     rest = [photo for photo in photos if photo.id not in captured]
     undated = sorted((photo for photo in rest if photo.taken_at is None), key=by_folder)
-    events, few = _events([photo for photo in rest if photo.taken_at is not None], existing)
-    return [
+    events, few = _events([photo for photo in rest if photo.taken_at is not None], existing, fixed, homes, rule)
+    groups = [
         *events,
-        *_everyday(few, existing),
-        *_one(AlbumKind.UNDATED, undated, existing),
-        *_one(AlbumKind.SCREENSHOTS, screens, existing),
+        *_everyday(few, existing, fixed),
+        *_one(AlbumKind.UNDATED, undated, existing, fixed),
+        *_one(AlbumKind.SCREENSHOTS, screens, existing, fixed),
     ]
+    return [*groups, *_diminished(groups, existing, fixed)]
 
 
-def _events(photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> tuple[list[Group], list[Photo]]:
-    """The events that new and existing photos make together, and the new photos that are of none."""
-    homes = {photo.id: album for album in existing if album.kind is AlbumKind.EVENT for photo in album.photos}
-    opened: list[Group] = []
-    joined: dict[int, list[Photo]] = defaultdict(list)
+def _diminished(
+    groups: Sequence[Group], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
+) -> Iterator[Group]:
+    """Of the albums that no group continues, those whose photos went in part."""
+    continued = {found.album.id for found in groups if found.album}
+    for album in existing:
+        if album.id not in continued and 0 < len(fixed[album.id]) < len(album.photos):
+            yield Group(album.kind, (), album, fixed[album.id])
+
+
+@dataclass(slots=True)
+class _Event:
+    """Photos of one event, before it is known which album they continue."""
+
+    photos: list[Photo]
+    joins: ExistingAlbum | None  # the album with fixed photos among them
+    trip: int | None
+
+
+def _events(
+    photos: Sequence[Photo],
+    existing: Sequence[ExistingAlbum],
+    fixed: dict[int, list[Photo]],
+    homes: Sequence[Home],
+    rule: Rule,
+) -> tuple[list[Group], list[Photo]]:
+    """The events that given and fixed photos make together, and the given photos that are of none."""
+    events: list[_Event] = []
     few: list[Photo] = []
-    for segment in _segments(photos, existing):
-        new = [photo for photo, is_new in segment if is_new]
-        old = [(photo, homes[photo.id]) for photo, is_new in segment if not is_new and photo.id in homes]
-        if old:
-            joined[_continued(new, old).id].extend(new)
-        elif _deserves_album([photo for photo, _ in segment]):
-            opened.append(Group(AlbumKind.EVENT, new, None))
-        else:
-            few.extend(new)
-    grown = [Group(AlbumKind.EVENT, joined[album.id], album) for album in existing if album.id in joined]
-    return sorted([*opened, *grown], key=lambda found: by_time(found.photos[0])), few
+    holders = {photo.id: album for album in existing if album.kind is AlbumKind.EVENT for photo in fixed[album.id]}
+    for number, (run, home) in enumerate(_runs(_stretches(photos, existing, fixed), homes)):
+        for together in _split(run, home, rule):
+            event = _event(together, holders, None if home else number)
+            if event.joins or _deserves_album([photo for photo, _ in together], home):
+                events.append(event)
+            else:
+                few.extend(event.photos)
+    return _with_albums([event for event in events if event.photos], existing, fixed), few
 
 
-def _segments(photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Iterator[list[tuple[Photo, bool]]]:
-    """The segments with new photos; each photo with whether it is new. Dated existing photos take part."""
+def _runs(found: Iterable[Sequence[Entry]], homes: Sequence[Home]) -> Iterator[tuple[Sequence[Entry], bool | None]]:
+    """The runs of a stretch that are from home, or from a journey, or of which that is not known."""
+    for stretch in found:
+        places = at_home([photo for photo, _ in stretch], homes)
+        for home, run in groupby(zip(places, stretch, strict=True), key=itemgetter(0)):
+            yield [entry for _, entry in run], home
+
+
+def _split(run: Sequence[Entry], home: bool | None, rule: Rule) -> list[Sequence[Entry]]:
+    times = [instant(photo) for photo, _ in run]
+    parts = sessions(times) if home else split(times, rule, _together(run))
+    if home is False:
+        parts = journey(times, parts)
+    return [run[part.start : part.stop] for part in parts]
+
+
+def _together(run: Sequence[Entry]) -> set[int]:
+    """The indices of photos that a person put into the folder of the one before, a folder with a name."""
+    names = [given_name(photo.source_folder) for photo, _ in run]
+    return {index for index, (before, name) in enumerate(pairwise(names), 1) if name and name == before}
+
+
+def _event(together: Sequence[Entry], holders: dict[int, ExistingAlbum], trip: int | None) -> _Event:
+    given = [photo for photo, is_given in together if is_given]
+    old = [(photo, holders[photo.id]) for photo, is_given in together if not is_given and photo.id in holders]
+    return _Event(given, _continued(given, old) if old and given else None, trip)
+
+
+def _stretches(
+    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
+) -> Iterator[list[Entry]]:
+    """The stretches with given photos; each photo with whether it is given. Fixed photos with a time take part."""
     kinds = (AlbumKind.EVENT, AlbumKind.EVERYDAY)
-    old = (photo for album in existing if album.kind in kinds for photo in album.photos if photo.taken_at is not None)
-    mixed = [*((photo, True) for photo in photos), *((photo, False) for photo in old)]
+    dated = (
+        photo for album in existing if album.kind in kinds for photo in fixed[album.id] if photo.taken_at is not None
+    )
+    mixed = [*((photo, True) for photo in photos), *((photo, False) for photo in dated)]
     mixed.sort(key=lambda entry: by_time(entry[0]))
-    for indices in split([instant(photo) for photo, _ in mixed]):
-        segment = mixed[indices.start : indices.stop]
-        if any(is_new for _, is_new in segment):
-            yield segment
+    for indices in stretches([instant(photo) for photo, _ in mixed]):
+        stretch = mixed[indices.start : indices.stop]
+        if any(is_given for _, is_given in stretch):
+            yield stretch
 
 
-def _deserves_album(photos: Sequence[Photo]) -> bool:
+def _deserves_album(photos: Sequence[Photo], home: bool | None) -> bool:
     names = {given_name(photo.source_folder) for photo in photos}
-    return is_event([instant(photo) for photo in photos], named=len(names) == 1 and None not in names)
+    named = len(names) == 1 and None not in names
+    if home and not named:
+        return len(photos) >= PARTY
+    return is_event([instant(photo) for photo in photos], named=named)
+
+
+def _with_albums(
+    events: Sequence[_Event], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
+) -> list[Group]:
+    """Give each event the album it continues; events that join one album are one group."""
+    joined: dict[int, list[_Event]] = defaultdict(list)
+    free: list[_Event] = []
+    for event in events:
+        (joined[event.joins.id] if event.joins else free).append(event)
+    albums = _heirs(free, [album for album in existing if album.id not in joined])
+    trips = _trips(events)
+    opened = [
+        Group(
+            AlbumKind.EVENT,
+            event.photos,
+            album,
+            fixed[album.id] if album else (),
+            event.trip if event.trip in trips else None,
+        )
+        for event, album in zip(free, albums, strict=True)
+    ]
+    by_id = {album.id: album for album in existing}
+    grown = [
+        Group(
+            AlbumKind.EVENT,
+            sorted((photo for event in found for photo in event.photos), key=by_time),
+            by_id[key],
+            fixed[key],
+            found[0].trip if found[0].trip in trips else None,
+        )
+        for key, found in joined.items()
+    ]
+    return sorted([*opened, *grown], key=lambda found: by_time(found.photos[0]))
+
+
+def _heirs(events: Sequence[_Event], existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum | None]:
+    """For each event the album that held most of its photos, each album once: most photos first, then the oldest."""
+    albums = {album.id: album for album in existing if album.kind is AlbumKind.EVENT}
+    homes = {photo.id: album.id for album in albums.values() for photo in album.photos}
+    shared = Counter(
+        (homes[photo.id], index) for index, event in enumerate(events) for photo in event.photos if photo.id in homes
+    )
+    heirs: dict[int, ExistingAlbum] = {}
+    for key, index in sorted(shared, key=lambda pair: (-shared[pair], pair)):
+        if key in albums and index not in heirs:
+            heirs[index] = albums.pop(key)
+    return [heirs.get(index) for index in range(len(events))]
+
+
+def _trips(events: Sequence[_Event]) -> set[int]:
+    """The runs whose events are a trip together."""
+    runs: dict[int, list[_Event]] = defaultdict(list)
+    for event in events:
+        if event.trip is not None:
+            runs[event.trip].append(event)
+    return {
+        trip
+        for trip, found in runs.items()
+        if len(found) > 1 and is_trip([instant(photo) for event in found for photo in event.photos])
+    }
 
 
 def _continued(new: Sequence[Photo], old: Sequence[tuple[Photo, ExistingAlbum]]) -> ExistingAlbum:
-    """The album with the most photos in the segment; of several the one nearest in time, then the oldest."""
+    """The album with the most photos in the event; of several the one nearest in time, then the oldest."""
     counts = Counter(album.id for _, album in old)
     most = max(counts.values())
     candidates = {album.id: album for _, album in old if counts[album.id] == most}
@@ -96,22 +253,30 @@ def _distance(some: Sequence[Photo], others: Sequence[Photo]) -> timedelta:
     return min(abs(instant(one) - instant(other)) for one in some for other in others)
 
 
-def _everyday(photos: Iterable[Photo], existing: Sequence[ExistingAlbum]) -> list[Group]:
+def _everyday(photos: Iterable[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]) -> list[Group]:
     """One group a local month."""
     albums = {_month_of(album): album for album in _largest_last(AlbumKind.EVERYDAY, existing)}
     months: dict[Month, list[Photo]] = defaultdict(list)
     for photo in photos:
         months[_month(photo)].append(photo)
     return [
-        Group(AlbumKind.EVERYDAY, sorted(found, key=by_time), albums.get(month))
+        _grown(AlbumKind.EVERYDAY, sorted(found, key=by_time), albums.get(month), fixed)
         for month, found in sorted(months.items())
     ]
 
 
-def _one(kind: AlbumKind, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> list[Group]:
+def _one(
+    kind: AlbumKind, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
+) -> list[Group]:
     """The one group of a kind that has no time."""
     albums = _largest_last(kind, existing)
-    return [Group(kind, photos, albums[-1] if albums else None)] if photos else []
+    return [_grown(kind, photos, albums[-1] if albums else None, fixed)] if photos else []
+
+
+def _grown(
+    kind: AlbumKind, photos: Sequence[Photo], album: ExistingAlbum | None, fixed: dict[int, list[Photo]]
+) -> Group:
+    return Group(kind, photos, album, fixed[album.id] if album else ())
 
 
 def _largest_last(kind: AlbumKind, existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum]:

@@ -1,15 +1,21 @@
 """The organizer that needs nothing but the photos' own metadata: complete, deterministic and offline."""
 
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
 from momentarium_cli.backend.organize import titles
-from momentarium_cli.backend.organize.base import ExistingAlbum, Photo, Proposal
+from momentarium_cli.backend.organize.base import TITLE_LIMIT, ExistingAlbum, Home, Photo, Proposal, Trip
 from momentarium_cli.backend.organize.covers import cover
+from momentarium_cli.backend.organize.events import RULE, Rule
 from momentarium_cli.backend.organize.grouping import Group, group
+from momentarium_cli.backend.organize.languages import ENGLISH, WORDS, Words, country_name
+from momentarium_cli.backend.organize.order import by_time
 from momentarium_cli.backend.organize.places import Place, gazetteer
+from momentarium_cli.backend.organize.text import shorten
 from momentarium_cli.backend.organize.whereabouts import place_text, short_text, whereabouts
 from momentarium_cli.models import AlbumKind
 
@@ -17,62 +23,107 @@ from momentarium_cli.models import AlbumKind
 class LocalOrganizer:
     """Albums by time, titled by place, folder and date; what is no event goes to one album a month."""
 
+    def __init__(self, language: str = ENGLISH, *, rule: Rule = RULE) -> None:
+        """`language`: of titles and descriptions, one of `languages.WORDS`."""
+        self._words = WORDS[language]
+        self._rule = rule
+
     @property
     def name(self) -> str:
         return "local"
 
-    def organize(self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Sequence[Proposal]:
+    def organize(
+        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+    ) -> Sequence[Proposal]:
         """Put every photo into exactly one proposal; no two of them continue the same album."""
-        groups = group(photos, existing)
-        places = _places([photo for found in groups if found.kind is AlbumKind.EVENT for photo in found.whole])
-        grown = {found.album.id for found in groups if found.album}
-        taken = {album.title for album in existing if album.id not in grown}
-        proposals = []
-        for found in groups:
-            proposal = _proposal(found, places, taken)
-            taken.add(proposal.title)
-            proposals.append(proposal)
-        return proposals
+        groups = group(photos, existing, homes, self._rule)
+        located = [photo for found in groups if found.kind is AlbumKind.EVENT for photo in found.whole]
+        writer = _Writer(_places(located, self._words.code), self._words)
+        trips = writer.trips(groups)
+        return [writer.proposal(found, trips) for found in groups]
 
 
-def _places(photos: Sequence[Photo]) -> dict[int, Place | None]:
-    """The place of each photo with a position, by its id."""
+def _places(photos: Sequence[Photo], language: str) -> dict[int, Place | None]:
+    """The place of each photo with a position, by its id; countries are in the language."""
     located = [(photo.id, (photo.latitude, photo.longitude)) for photo in photos if photo.latitude is not None]
     found = gazetteer().lookup(np.array([position for _, position in located], np.float64)) if located else []
-    return {key: place for (key, _), place in zip(located, found, strict=True)}
+    named = {place: _named(place, language) for place in set(found) if place}
+    return {key: named[place] if place else None for (key, _), place in zip(located, found, strict=True)}
 
 
-def _proposal(found: Group, places: Mapping[int, Place | None], taken: Collection[str]) -> Proposal:
-    whole = found.whole
-    title, theme, place = _described(found.kind, whole, places, taken)
-    edited = found.album is not None and found.album.edited
-    return Proposal(
-        kind=found.kind,
-        title=found.album.title if found.album and edited else title,
-        theme_description=theme,
-        photo_ids=tuple(photo.id for photo in found.photos),
-        album_id=found.album.id if found.album else None,
-        place=place,
-        cover_id=cover(whole).id,
-    )
+def _named(place: Place, language: str) -> Place:
+    return replace(place, country=country_name(place.country_code, place.country, language))
 
 
-def _described(
-    kind: AlbumKind, photos: Sequence[Photo], places: Mapping[int, Place | None], taken: Collection[str]
-) -> tuple[str, str, str | None]:
-    """Title, description and place of an album with these photos."""
-    times = [photo.taken_at for photo in photos if photo.taken_at is not None]
-    match kind:
-        case AlbumKind.UNDATED:
-            return titles.UNDATED, titles.undated_theme(len(photos)), None
-        case AlbumKind.SCREENSHOTS:
-            return titles.SCREENSHOTS, titles.screenshots_theme(len(photos)), None
-        case AlbumKind.EVERYDAY:
-            return titles.everyday_title(_middle(times)), titles.everyday_theme(times), None
-        case AlbumKind.EVENT:
-            where = whereabouts(photos, places)
-            title = titles.event_title(times, short_text(where), titles.folder_name(photos), taken)
-            return title, titles.event_theme(times, where), place_text(where)
+class _Writer:
+    """Titles and descriptions of one run's groups."""
+
+    def __init__(self, places: Mapping[int, Place | None], words: Words) -> None:
+        self._places = places
+        self._words = words
+        self._taken: set[str] = set()
+
+    def trips(self, groups: Sequence[Group]) -> dict[int, Trip]:
+        """By the number that its groups have."""
+        members: dict[int, list[Group]] = defaultdict(list)
+        for found in groups:
+            if found.trip is not None:
+                members[found.trip].append(found)
+        made: dict[int, Trip] = {}
+        for number, together in members.items():
+            made[number] = self._trip(together, {trip.album_id for trip in made.values()})
+        return made
+
+    def _trip(self, groups: Sequence[Group], taken: Collection[int | None]) -> Trip:
+        """It continues the trip that holds most of its albums and is not taken, the oldest of several."""
+        photos = sorted((photo for found in groups for photo in found.whole), key=by_time)
+        title, theme, place = self._described(AlbumKind.TRIP, photos)
+        ids = [found.album.trip_id for found in groups if found.album]
+        held = Counter(key for key in ids if key is not None and key not in taken)
+        return Trip(title, theme, place, min(held, key=lambda key: (-held[key], key)) if held else None)
+
+    def proposal(self, found: Group, trips: Mapping[int, Trip]) -> Proposal:
+        whole = found.whole
+        title, theme, place = self._described(found.kind, whole)
+        if found.album and found.album.edited:
+            title = found.album.title
+        elif found.kind is AlbumKind.EVENT:
+            title = self._unique(title, whole[0])
+        return Proposal(
+            kind=found.kind,
+            title=title,
+            theme_description=theme,
+            photo_ids=tuple(photo.id for photo in found.photos),
+            album_id=found.album.id if found.album else None,
+            place=place,
+            cover_id=cover(whole).id,
+            chapter_ids=tuple(photo.id for photo in found.chapters()),
+            trip=trips.get(found.trip) if found.trip is not None else None,
+        )
+
+    def _unique(self, title: str, first: Photo) -> str:
+        """Events of one place and day say when they began; the title tells all others apart."""
+        if title in self._taken and first.taken_at:
+            title = f"{shorten(title, TITLE_LIMIT - 7)}, {first.taken_at:%H:%M}"
+        self._taken.add(title)
+        return title
+
+    def _described(self, kind: AlbumKind, photos: Sequence[Photo]) -> tuple[str, str, str | None]:
+        """Title, description and place of an album with these photos."""
+        words, times = self._words, [photo.taken_at for photo in photos if photo.taken_at is not None]
+        match kind:
+            case AlbumKind.UNDATED:
+                return words.undated, titles.undated_theme(len(photos), words), None
+            case AlbumKind.SCREENSHOTS:
+                return words.screenshots, titles.screenshots_theme(len(photos), words), None
+            case AlbumKind.EVERYDAY:
+                return titles.everyday_title(_middle(times), words), titles.everyday_theme(times, words), None
+            case AlbumKind.EVENT | AlbumKind.TRIP:
+                where = whereabouts(photos, self._places)
+                codes = {place.country_code for place in where.places}
+                code = codes.pop() if len(codes) == 1 else None
+                title = titles.event_title(times, short_text(where, words), titles.folder_name(photos), words, code)
+                return title, titles.event_theme(times, where, words), place_text(where, words)
 
 
 def _middle(times: Sequence[datetime]) -> datetime:

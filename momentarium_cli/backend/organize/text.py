@@ -8,6 +8,8 @@ _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}  # controls, formats such as direction
 
 def clean(text: str) -> str:
     """One line without control characters, lone surrogates or runs of spaces, in composed form (NFC)."""
+    if text.isascii() and text.isprintable():  # nearly every name, ten times faster
+        return " ".join(text.split())
     spaced = "".join(" " if character.isspace() else character for character in text)
     kept = "".join(c for c in spaced if c in _JOINERS or unicodedata.category(c) not in _DROPPED)
     return " ".join(unicodedata.normalize("NFC", kept).split())

@@ -1,7 +1,7 @@
-"""Titles and one-sentence descriptions of albums, in English, from facts alone.
+"""Titles and short descriptions of albums from facts alone, in the user's language.
 
 A title says where, or what a person called it, and always when: "Lisbon, 12–15 May 2024", "Weekend in Porto,
-June 2023", "Anna's wedding, 12 May 2024". A description says how many, for how long and, as far as it is known,
+10–11 June 2023", "Anna's wedding, 12 May 2024". A description says how many, for how long and, as far as it is known,
 where.
 """
 
@@ -11,34 +11,44 @@ from datetime import date, datetime
 
 from momentarium_cli.backend.organize.base import TITLE_LIMIT, Photo
 from momentarium_cli.backend.organize.dates import days, is_weekend, month
+from momentarium_cli.backend.organize.feasts import feast
 from momentarium_cli.backend.organize.folders import given_name, without_date
+from momentarium_cli.backend.organize.languages import ENGLISH, WORDS, Words
 from momentarium_cli.backend.organize.places import Place
 from momentarium_cli.backend.organize.text import listed, shorten
-from momentarium_cli.backend.organize.whereabouts import MAJORITY, MENTIONED, Whereabouts
+from momentarium_cli.backend.organize.whereabouts import MAJORITY, MENTIONED, Whereabouts, place_text
 
-UNDATED = "Undated"
-SCREENSHOTS = "Screenshots"
+_ENGLISH = WORDS[ENGLISH]
 
 
-def event_title(times: Sequence[datetime], place: str | None, name: str | None, taken: Collection[str] = ()) -> str:
-    """The title for local capture times; `name` is the folder's, used where no place is known.
+def event_title(
+    times: Sequence[datetime],
+    place: str | None,
+    name: str | None,
+    words: Words = _ENGLISH,
+    country_code: str | None = None,
+) -> str:
+    """The title for local capture times; `name` is the folder's, used where no place is known, `country_code` is of
+    all the places.
 
-    A weekend is called one, unless the month has had such a title already (`taken`).
+    It says the days in full: no two events of one place are of the same ones.
     """
     first, last = min(times).date(), max(times).date()
+    when = days(first, last, words.code)
+    holiday = feast(times, country_code, words.code) if place and country_code else None
+    if place and holiday:
+        return _joined(words.named_in.format(holiday, place), when, words)
     weekend = is_weekend(times)
-    if place and weekend and first.month == last.month:
-        title = _joined(f"Weekend in {place}", month(first))
-        if title not in taken:
-            return title
     if weekend and not place and not name:
-        return f"Weekend of {days(first, last)}"
+        return words.weekend.format(when)
+    if place and weekend:
+        return _joined(words.weekend_in.format(place), when, words)
     head = place or (without_date(name, range(first.year, last.year + 1)) if name else None)
-    return _joined(head, days(first, last)) if head else days(first, last)
+    return _joined(head, when, words) if head else when
 
 
-def everyday_title(day: date) -> str:
-    return f"Everyday, {month(day)}"
+def everyday_title(day: date, words: Words = _ENGLISH) -> str:
+    return f"{words.everyday}{words.comma}{month(day, words.code)}"
 
 
 def folder_name(photos: Sequence[Photo]) -> str | None:
@@ -48,30 +58,44 @@ def folder_name(photos: Sequence[Photo]) -> str | None:
     return name if count >= MAJORITY * len(photos) else None
 
 
-def event_theme(times: Sequence[datetime], where: Whereabouts) -> str:
+def event_theme(times: Sequence[datetime], where: Whereabouts, words: Words = _ENGLISH) -> str:
     """ "84 photos over 4 days, mostly in Lisbon and Sintra, Portugal." """
     length = (max(times).date() - min(times).date()).days + 1
+    if words.code != ENGLISH:
+        return _plainly(where.photos, length, words, place_text(where, words))
     lasted = f"over {length} days" if length > 1 else "from one day"
     return f"{_count(where.photos)} {lasted}{_located(where)}."
 
 
-def everyday_theme(times: Sequence[datetime]) -> str:
+def everyday_theme(times: Sequence[datetime], words: Words = _ENGLISH) -> str:
     """ "12 photos from 5 days, not part of a larger event." """
     count = len({time.date() for time in times})
+    if words.code != ENGLISH:
+        return _plainly(len(times), count, words)
     return f"{_count(len(times))} from {'one day' if count == 1 else f'{count} days'}, not part of a larger event."
 
 
-def undated_theme(photos: int) -> str:
+def _plainly(photos: int, length: int, words: Words, place: str | None = None) -> str:
+    """ "84 Fotos, 4 Tage: Lissabon, Portugal" """
+    said = f"{words.photos(photos)}{words.comma}{words.days(length)}"
+    return f"{said}: {place}" if place else said
+
+
+def undated_theme(photos: int, words: Words = _ENGLISH) -> str:
+    if words.code != ENGLISH:
+        return words.photos(photos)
     says = "does not say when it was" if photos == 1 else "do not say when they were"
     return f"{_count(photos)} that {says} taken."
 
 
-def screenshots_theme(photos: int) -> str:
+def screenshots_theme(photos: int, words: Words = _ENGLISH) -> str:
+    if words.code != ENGLISH:
+        return words.photos(photos)
     return "1 picture of a screen." if photos == 1 else f"{photos} pictures of screens."
 
 
-def _joined(head: str, when: str) -> str:
-    return f"{shorten(head, TITLE_LIMIT - len(when) - 2)}, {when}"
+def _joined(head: str, when: str, words: Words) -> str:
+    return f"{shorten(head, TITLE_LIMIT - len(when) - len(words.comma))}{words.comma}{when}"
 
 
 def _count(photos: int) -> str:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from math import asin, cos, radians, sin, sqrt
 
 from momentarium_cli.backend.organize.base import Photo
+from momentarium_cli.backend.organize.languages import ENGLISH, WORDS, Words
 from momentarium_cli.backend.organize.order import instant
 from momentarium_cli.backend.organize.places import EARTH_KM, Place
 from momentarium_cli.backend.organize.text import listed
@@ -80,7 +81,7 @@ def on_the_ground(photos: Sequence[Photo]) -> list[Photo]:
     return [photo for index, run in enumerate(runs) if index in ends or not _in_flight(run) for photo in run]
 
 
-def place_text(where: Whereabouts) -> str | None:
+def place_text(where: Whereabouts, words: Words = WORDS[ENGLISH]) -> str | None:
     """What the album's place is called: "Lisbon, Portugal", "Porto & Lisbon, Portugal", "Spain & Portugal"."""
     if not where.known:
         return None
@@ -89,22 +90,22 @@ def place_text(where: Whereabouts) -> str | None:
         country = cities[0].country
         names = [city.name for city in cities if city.name != country]
         return ", ".join(filter(None, (listed(list(dict.fromkeys(names)), " & "), country)))
-    return listed([str(city) for city in cities], " & ") if cities else countries_text(where)
+    return listed([str(city) for city in cities], " & ") if cities else countries_text(where, words)
 
 
-def short_text(where: Whereabouts) -> str | None:
+def short_text(where: Whereabouts, words: Words = WORDS[ENGLISH]) -> str | None:
     """The same for a title: places without their countries."""
     if not where.known:
         return None
     cities = list(dict.fromkeys(city.name for city in where.cities()))
-    return listed(cities, " & ") if cities else countries_text(where)
+    return listed(cities, " & ") if cities else countries_text(where, words)
 
 
-def countries_text(where: Whereabouts) -> str | None:
+def countries_text(where: Whereabouts, words: Words = WORDS[ENGLISH]) -> str | None:
     """ "Portugal", "Spain & Portugal", "Spain, France & Italy", "Spain, France & 3 more countries" """
     countries = where.countries()
     if len(countries) > 3:
-        return f"{', '.join(countries[:2])} & {len(countries) - 2} more countries"
+        return f"{', '.join(countries[:2])} & {words.more_countries.format(len(countries) - 2)}"
     return listed(countries, " & ") if countries else None
 
 

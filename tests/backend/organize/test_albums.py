@@ -1,67 +1,36 @@
 """Measures the local organizer on albums that people made, where these are at hand."""
 
-import csv
 import os
-from collections.abc import Hashable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from statistics import mean
 
 import pytest
 
-from momentarium_cli.backend.organize.base import Photo
-from momentarium_cli.backend.organize.local import LocalOrganizer
-from tests.backend.organize.measures import b_cubed_f1, boundary_f1, found, nmi
+from tests.benchmarks.organize_quality import read, report, write
 
 ROOT = Path(__file__).parents[3]
 FOLDER = Path(os.environ.get("MOMENTARIUM_TEST_ALBUMS", ROOT.parent / "shared" / "eval" / "albums"))
 COLLECTIONS = sorted(FOLDER.glob("*.csv"))
 
-
-@pytest.mark.skipif(not COLLECTIONS, reason=f"no collections in {FOLDER}")
-def test_comes_near_to_the_albums_that_people_made() -> None:
-    measured = [measure(collection) for collection in COLLECTIONS]
-    means = {name: mean(one[name] for one in measured) for name in measured[0]}
-    print({name: round(value, 3) for name, value in means.items()})
-    assert means["B-cubed F1"] >= 0.85
-    assert means["found at IoU .5"] >= 0.70
+pytestmark = pytest.mark.skipif(not COLLECTIONS, reason=f"no collections in {FOLDER}")
 
 
-def measure(collection: Path) -> dict[str, float]:
-    photos, theirs = read(collection)
-    labels = {key: index for index, one in enumerate(LocalOrganizer().organize(photos, [])) for key in one.photo_ids}
-    ours = [labels[photo.id] for photo in photos]
-    return {
-        "B-cubed F1": b_cubed_f1(ours, theirs),
-        "NMI": nmi(ours, theirs),
-        "boundary F1": boundary_f1(ours, theirs),
-        "found at IoU .5": found(ours, theirs, 0.5),
-        "found at IoU .75": found(ours, theirs, 0.75),
-    }
+def test_comes_nearer_to_the_albums_that_people_made_than_a_split_by_gaps_and_size() -> None:
+    rows = report([read(path) for path in COLLECTIONS], choose=False)
+    ours, split = rows["Momentarium"], rows["size-aware split"]
+    assert ours["mean"]["B-cubed F1"] > split["mean"]["B-cubed F1"]
+    assert ours["mean"]["found >= .5"] > split["mean"]["found >= .5"]
+    assert all(got["B-cubed F1"] >= split[name]["B-cubed F1"] - 0.02 for name, got in ours.items())
 
 
-def read(collection: Path) -> tuple[list[Photo], list[Hashable]]:
-    """The photos in capture order, and the owner's album of each."""
-    with collection.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [photo(index, row) for index, row in enumerate(rows)], [row["album"] for row in rows]
+def test_most_albums_are_a_node_of_a_small_tree() -> None:
+    ours = report([read(path) for path in COLLECTIONS], choose=False)["Momentarium"]
+    assert ours["mean"]["found at any level"] >= 0.90
+    assert all(got["nodes a leaf"] <= 1.5 for got in ours.values())
 
 
-def photo(key: int, row: dict[str, str]) -> Photo:
-    taken = datetime.fromisoformat(row["taken_at"])
-    return Photo(
-        id=key,
-        filename=f"{row['photo']}.jpg",
-        taken_at=taken,
-        taken_sort=(taken - offset(row["utc_offset"])).replace(tzinfo=UTC),
-        latitude=float(row["latitude"]) if row["latitude"] else None,
-        longitude=float(row["longitude"]) if row["longitude"] else None,
-        camera=row["camera"] or None,
-    )
-
-
-def offset(text: str) -> timedelta:
-    """ "-05:00"; nothing where it is not known, so that wall time stands for UTC."""
-    if not text:
-        return timedelta()
-    return datetime.strptime(text, "%z").utcoffset() or timedelta()
+def test_assignments_name_every_photo_once(tmp_path: Path) -> None:
+    for path in COLLECTIONS:
+        write(read(path), tmp_path)
+        lines = (tmp_path / path.name).read_text("utf-8").splitlines()
+        assert lines[0] == "photo,album"
+        assert [line.split(",")[0] for line in lines[1:]] == list(read(path).names)

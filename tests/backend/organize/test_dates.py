@@ -38,3 +38,75 @@ def test_names_a_month() -> None:
 )
 def test_a_weekend_is_two_days_of_one(times: list[str], is_one: bool) -> None:
     assert is_weekend([datetime.fromisoformat(time) for time in times]) is is_one
+
+
+@pytest.mark.parametrize(
+    ("language", "one_day", "some_days", "two_months", "two_years", "the_month"),
+    [
+        (
+            "de",
+            "12. Mai 2024",
+            "12.–15. Mai 2024",
+            "28. April – 3. Mai 2024",
+            "30. Dezember 2023 – 2. Januar 2024",
+            "Mai 2024",
+        ),
+        (
+            "fr",
+            "12 mai 2024",
+            "12–15 mai 2024",
+            "28 avril – 3 mai 2024",
+            "30 décembre 2023 – 2 janvier 2024",
+            "mai 2024",
+        ),
+        (
+            "es",
+            "12 de mayo de 2024",
+            "12–15 de mayo de 2024",
+            "28 de abril – 3 de mayo de 2024",
+            "30 de diciembre de 2023 – 2 de enero de 2024",
+            "mayo de 2024",
+        ),
+        (
+            "pt",
+            "12 de maio de 2024",
+            "12–15 de maio de 2024",
+            "28 de abril – 3 de maio de 2024",
+            "30 de dezembro de 2023 – 2 de janeiro de 2024",
+            "maio de 2024",
+        ),
+        (
+            "it",
+            "12 maggio 2024",
+            "12–15 maggio 2024",
+            "28 aprile – 3 maggio 2024",
+            "30 dicembre 2023 – 2 gennaio 2024",
+            "maggio 2024",
+        ),
+        (
+            "ja",
+            "2024年5月12日",
+            "2024年5月12日～15日",
+            "2024年4月28日～5月3日",
+            "2023年12月30日～2024年1月2日",
+            "2024年5月",
+        ),
+        (
+            "zh",
+            "2024年5月12日",
+            "2024年5月12日至15日",
+            "2024年4月28日至5月3日",
+            "2023年12月30日至2024年1月2日",
+            "2024年5月",
+        ),
+    ],
+)
+def test_says_days_in_the_language(
+    language: str, one_day: str, some_days: str, two_months: str, two_years: str, the_month: str
+) -> None:
+    may = date(2024, 5, 12)
+    assert days(may, may, language) == one_day
+    assert days(may, date(2024, 5, 15), language) == some_days
+    assert days(date(2024, 4, 28), date(2024, 5, 3), language) == two_months
+    assert days(date(2023, 12, 30), date(2024, 1, 2), language) == two_years
+    assert month(may, language) == the_month

@@ -24,7 +24,7 @@ def test_an_event_never_continues_an_album_of_another_kind() -> None:
 
 def test_few_photos_join_the_event_beside_them() -> None:
     existing = [album(1, burst("2024-05-12T09:00", 6))]
-    [found] = group([photo("2024-05-14T10:00")], existing)
+    [found] = group([photo("2024-05-14T09:00")], existing)
     assert found.album == existing[0]
 
 

@@ -1,13 +1,13 @@
 import time
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from momentarium_cli.backend.organize.base import ExistingAlbum, Organizer, Photo, Proposal
+from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Organizer, Photo, Proposal
 from momentarium_cli.backend.organize.events import split
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import instant
@@ -48,20 +48,26 @@ def test_a_library_becomes_events_everyday_undated_and_screenshots() -> None:
 
 
 def test_an_event_says_where_it_was_and_how_long() -> None:
-    photos = [*burst("2024-05-12T10:00", 10, LISBON), *burst("2024-05-15T10:00", 4, SINTRA)]
+    photos = [*burst("2024-05-12T10:00", 10, LISBON), *burst("2024-05-14T10:00", 4, SINTRA)]
     [proposal] = organize(photos)
-    assert proposal.title == "Lisbon, 12–15 May 2024"
-    assert proposal.theme_description == "14 photos over 4 days, all in Lisbon and Sintra, Portugal."
+    assert proposal.title == "Lisbon, 12–14 May 2024"
+    assert proposal.theme_description == "14 photos over 3 days, all in Lisbon and Sintra, Portugal."
     assert proposal.place == "Lisbon, Portugal"
 
 
-def test_a_second_weekend_of_a_month_in_one_place_has_a_title_of_its_own() -> None:
-    first = [*burst("2023-06-10T10:00", 5, PORTO), *burst("2023-06-11T10:00", 5, PORTO)]
-    second = [*burst("2023-06-24T10:00", 5, PORTO), *burst("2023-06-25T10:00", 5, PORTO)]
-    titles = [proposal.title for proposal in organize(first + second)]
-    assert titles == ["Weekend in Porto, June 2023", "Porto, 24–25 June 2023"]
-    earlier = album(1, first, title="Weekend in Porto, June 2023")
-    assert organize(second, earlier)[0].title == "Porto, 24–25 June 2023"
+def test_two_events_of_one_day_and_place_have_titles_of_their_own() -> None:
+    home = [Home(*LISBON, date(2024, 1, 1), date(2024, 12, 31))]
+    photos = [*burst("2024-05-12T00:10", 12, LISBON), *burst("2024-05-12T20:00", 12, LISBON)]
+    titles = [proposal.title for proposal in LocalOrganizer().organize(photos, [], home)]
+    assert titles == ["Lisbon, 12 May 2024", "Lisbon, 12 May 2024, 20:00"]
+
+
+def test_albums_speak_the_language_of_their_user() -> None:
+    photos = [*burst("2024-05-11T10:00", 5, LISBON), *burst("2024-05-12T10:00", 5, LISBON), photo(None)]
+    event, undated = LocalOrganizer("de").organize(photos, [])
+    assert event.title == "Wochenende in Lisbon, 11.–12. Mai 2024"
+    assert (event.place, event.theme_description) == ("Lisbon, Portugal", "10 Fotos, 2 Tage: Lisbon, Portugal")
+    assert undated.title == "Ohne Datum"
 
 
 def test_a_folder_that_a_person_named_makes_an_event_of_a_few_photos() -> None:
@@ -201,3 +207,14 @@ def test_a_hundred_thousand_photos_take_seconds() -> None:
     proposals = organize(photos)
     assert sum(len(proposal.photo_ids) for proposal in proposals) == 100_000
     assert time.process_time() - started < 10
+
+
+def test_a_long_album_has_chapters_and_the_albums_of_a_stretch_are_a_trip() -> None:
+    days = [burst(f"2024-05-{day}T10:00", 8, LISBON) for day in (10, 11, 12)]
+    later = burst("2024-05-15T20:00", 20, PORTO)
+    first, second = organize([*(one for day in days for one in day), *later])
+    assert first.chapter_ids == (days[1][0].id, days[2][0].id)
+    assert first.trip == second.trip
+    assert first.trip is not None
+    assert first.trip.title == "Lisbon & Porto, 10–15 May 2024"
+    assert organize(later)[0].trip is None

@@ -3,6 +3,7 @@ from datetime import date, datetime
 import pytest
 
 from momentarium_cli.backend.organize import titles
+from momentarium_cli.backend.organize.languages import WORDS
 from momentarium_cli.backend.organize.places import Place
 from momentarium_cli.backend.organize.whereabouts import Whereabouts
 from tests.backend.organize.photos import photo
@@ -24,21 +25,17 @@ MADRID = Place("Madrid", "ES", "Spain", 40.4, -3.7, 3_000_000)
         (SUNDAY, None, "2024-05-12 Anna's wedding", "Anna's wedding, 12 May 2024"),
         (SUNDAY, None, None, "12 May 2024"),
         (TRIP, None, None, "12–15 May 2024"),
-        (WEEKEND, "Porto", None, "Weekend in Porto, June 2023"),
+        (WEEKEND, "Porto", None, "Weekend in Porto, 10–11 June 2023"),
         (WEEKEND, None, None, "Weekend of 10–11 June 2023"),
         (WEEKEND, None, "Regatta", "Regatta, 10–11 June 2023"),
-        ([datetime(2023, 7, 1), datetime(2023, 7, 2)], "Porto", None, "Weekend in Porto, July 2023"),
-        ([datetime(2023, 6, 30, 20), datetime(2023, 7, 1)], "Porto", None, "Porto, 30 June – 1 July 2023"),
+        ([datetime(2023, 7, 1), datetime(2023, 7, 2)], "Porto", None, "Weekend in Porto, 1–2 July 2023"),
+        ([datetime(2023, 6, 30, 20), datetime(2023, 7, 1)], "Porto", None, "Weekend in Porto, 30 June – 1 July 2023"),
     ],
 )
 def test_an_event_is_called_by_place_or_folder_and_always_by_date(
     times: list[datetime], place: str | None, name: str | None, title: str
 ) -> None:
     assert titles.event_title(times, place, name) == title
-
-
-def test_a_weekend_whose_title_is_taken_says_its_days() -> None:
-    assert titles.event_title(WEEKEND, "Porto", None, {"Weekend in Porto, June 2023"}) == "Porto, 10–11 June 2023"
 
 
 def test_a_long_name_is_shortened_and_the_date_is_not() -> None:
@@ -92,3 +89,10 @@ def test_themes_count_in_words() -> None:
     assert titles.undated_theme(1) == "1 photo that does not say when it was taken."
     assert titles.undated_theme(2) == "2 photos that do not say when they were taken."
     assert titles.screenshots_theme(2) == "2 pictures of screens."
+
+
+def test_a_holiday_is_said_with_its_place() -> None:
+    christmas = [datetime(2024, 12, 25, 10), datetime(2024, 12, 25, 18)]
+    assert titles.event_title(christmas, "Porto", None, country_code="PT") == "Christmas Day in Porto, 25 December 2024"
+    french = titles.event_title(christmas, "Lyon", None, WORDS["fr"], "FR")
+    assert french == "Noël : Lyon, 25 décembre 2024"
