@@ -152,10 +152,13 @@ class TestDeliveries:
         assert (row["status"], row["attempt"]) == ("completed", 1)
         assert len(run(called, "select 1 from albums")) == 1
 
-    def test_two_hundred_times_fifty_at_once_it_is_one_set_of_albums(self, called: ApiServer, ann: Account) -> None:
+    @pytest.mark.parametrize("times", [100, pytest.param(1000, marks=pytest.mark.long)])
+    def test_many_times_fifty_at_once_it_is_one_set_of_albums(
+        self, called: ApiServer, ann: Account, times: int
+    ) -> None:
         job_id = accepted(ann, b"photo")
         with ThreadPoolExecutor(50) as threads:
-            answers = list(threads.map(lambda _: deliver(called, job_id), range(200)))
+            answers = list(threads.map(lambda _: deliver(called, job_id), range(times)))
         assert {answer.status_code for answer in answers} == {200}
         assert (job(called, job_id)["status"], job(called, job_id)["attempt"]) == ("completed", 1)
         assert len(run(called, "select 1 from albums")) == 1
