@@ -67,6 +67,11 @@ def api_server(tmp_path: Path, database: Database) -> Iterator[ApiServer]:
 # --- where CI is set, what cannot be tested is a failure -----------------------------------------------------------
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """More than there are cores of a small machine: tests wait for servers more than they compute."""
+    return max(4, os.cpu_count() or 1)
+
+
 def _no_skips(report: Any) -> None:
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"

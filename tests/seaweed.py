@@ -144,7 +144,7 @@ def _launched(home: Path, seaweed: Seaweed, options: Sequence[str]) -> "subproce
     own = {
         "AWS_ACCESS_KEY_ID": seaweed.access_key,
         "AWS_SECRET_ACCESS_KEY": seaweed.secret_key,
-        "GOMEMLIMIT": "200MiB",
+        "GOMEMLIMIT": "1GiB",
         "HOME": str(home),
     }
     places = [f"-dir={home}", f"-filer.localSocket={home}/filer", f"-s3.localSocket={home}/s3"]

@@ -14,7 +14,7 @@ import httpx
 from momentarium_cli.backend.findings import Advice, Finding, found
 from momentarium_cli.backend.queues.qstash import QStashOptions
 from momentarium_cli.backend.queues.qstash_account import Called, MaintenanceSchedule, QStashAccount
-from momentarium_cli.backend.webhook import MAINTENANCE_PATH, NotProven, Proofs, is_loopback
+from momentarium_cli.backend.webhook import MAINTENANCE_PATH, REFUSAL, Proofs, is_loopback
 from momentarium_cli.config import QueueSettings
 from momentarium_cli.errors import MomentariumError, ServerUnreachable, SettingsError, Temporary
 
@@ -111,7 +111,7 @@ class _Checks:
     def _check_refusal(self) -> None:
         url = self._options.process_url
         answer = self._call(url, {})
-        if answer.status_code == httpx.codes.UNAUTHORIZED and NotProven("").message in answer.text:
+        if answer.status_code == httpx.codes.UNAUTHORIZED and REFUSAL in answer.text:
             return
         to = f" to {answer.headers['location']}" if answer.has_redirect_location else ""
         raise SettingsError(f"{url} answers with {answer.status_code}{to}, which is not Momentarium.", hint=_FORWARD)

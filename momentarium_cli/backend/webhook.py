@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from momentarium_cli.errors import NotAllowed, SettingsError
+from momentarium_cli.errors import SettingsError
 
 PROCESS_PATH = "/api/jobs/process"
 FAILED_PATH = "/api/jobs/failed"
 MAINTENANCE_PATH = "/api/maintenance"
+REFUSAL = "The request is not proven to come from the queue."  # whatever is wrong with it
 MAX_BODY_BYTES = 1_000_000
 TOLERANCE_SECONDS = 10
 _MAX_LIFE_SECONDS = 300
@@ -46,11 +47,11 @@ DEVELOPMENT_KEYS = frozenset(
 Headers = Sequence[tuple[bytes, bytes]]  # as they came, so that one that is there twice is seen
 
 
-class NotProven(NotAllowed):
+class NotProven(Exception):
     """A request that is not proven to come from the queue. All look the same outside; `reason` is for the log."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__("The request is not proven to come from the queue.")
+        super().__init__(reason)
         self.reason = reason
 
 

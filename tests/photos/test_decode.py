@@ -183,10 +183,11 @@ def test_a_decoder_that_is_never_used_starts_nothing() -> None:
 
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from momentarium_cli.photos.decode import Decoder
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job of a shell ignores
     decoder = Decoder(2)
     futures = [decoder.submit(time.sleep, 0.01) for _ in range(4)]
     [future.result() for future in futures]
@@ -228,7 +229,7 @@ def test_the_interrupt_key_reaches_the_parent_alone(tmp_path: Path) -> None:
     with program(tmp_path, "stay") as parent:
         for process in [*psutil.Process(parent.pid).children(recursive=True), psutil.Process(parent.pid)]:
             process.send_signal(signal.SIGINT)
-        assert parent.wait(timeout=60) != 0
+        assert parent.wait(timeout=20) != 0
         assert parent.stderr and parent.stderr.read().count("KeyboardInterrupt") == 1
 
 

@@ -19,8 +19,15 @@ from momentarium_cli.backend.api.auth import ServicesDep, webhook
 from momentarium_cli.backend.api.problems import answer
 from momentarium_cli.backend.deliveries import Deliveries
 from momentarium_cli.backend.services import Services
-from momentarium_cli.backend.webhook import FAILED_PATH, MAINTENANCE_PATH, MAX_BODY_BYTES, PROCESS_PATH, NotProven
-from momentarium_cli.errors import BadRequest, NotFound, Temporary
+from momentarium_cli.backend.webhook import (
+    FAILED_PATH,
+    MAINTENANCE_PATH,
+    MAX_BODY_BYTES,
+    PROCESS_PATH,
+    REFUSAL,
+    NotProven,
+)
+from momentarium_cli.errors import BadRequest, NotAllowed, NotFound, Temporary
 from momentarium_cli.logs import request_id
 
 router = APIRouter()
@@ -95,7 +102,7 @@ async def _answered(request: Request, services: Services, read: Callable[[Delive
         body = await _proven_body(request, services)
     except NotProven as error:
         log.warning("refused %s: %s", request.scope["path"], error.reason)
-        return _refusal(error)
+        return _refusal()
     try:
         act = read(services.deliveries, body)
     except ValueError as error:
@@ -127,11 +134,11 @@ async def _in_thread(services: Services, act: _Act) -> None:
     await asyncio.get_running_loop().run_in_executor(services.deliveries.threads, copy_context().run, act)
 
 
-def _refusal(error: NotProven) -> JSONResponse:
+def _refusal() -> JSONResponse:
     """The same to the last byte: the body has no id of the request, only the header has."""
     token = request_id.set("-")
     try:
-        return answer(error)
+        return answer(NotAllowed(REFUSAL))
     finally:
         request_id.reset(token)
 
