@@ -322,6 +322,34 @@ class Gallery(Value):
     next_cursor: str | None = None
 
 
+class Chapter(Value):
+    """A part of an album, such as a day of it."""
+
+    photo_count: int
+    starts_at: NaiveDatetime | None
+    ends_at: NaiveDatetime | None
+
+
+class AlbumNode(Value):
+    """A trip with its albums, or an album with its chapters, both oldest first; an album of one chapter lists none."""
+
+    id: int
+    title: str
+    kind: AlbumKind
+    photo_count: int
+    starts_at: NaiveDatetime | None
+    ends_at: NaiveDatetime | None
+    albums: list["AlbumNode"] = []
+    chapters: list[Chapter] = []
+
+
+class AlbumTree(Value):
+    """GET /api/albums/tree: a page of trips and of albums that are in none, newest first."""
+
+    nodes: list[AlbumNode]
+    next_cursor: str | None = None
+
+
 class AlbumPage(Value):
     """GET /api/albums/{id}: the album and a page of its photos, in its order."""
 

@@ -1,6 +1,7 @@
 """momentarium albums"""
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,8 +9,13 @@ from momentarium_cli.cli.app import CONTEXT, ListByDefault, app, command
 from momentarium_cli.cli.output import albums_table, console, count, dates, plain, print_json, say, table
 from momentarium_cli.cli.session import Session
 
+if TYPE_CHECKING:
+    from momentarium_cli.models import AlbumNode, Chapter
+
 albums = typer.Typer(help="List albums, and show what is in one.", cls=ListByDefault, context_settings=CONTEXT)
 app.add_typer(albums, name="albums")
+
+_NONE = "There are no albums yet. Start with: momentarium upload FOLDER"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AlbumId = Annotated[int, typer.Argument(metavar="ALBUM", help="The album's number, from `momentarium albums list`.")]
@@ -25,7 +31,33 @@ def list_(session: Session, json: Json = False) -> None:
     elif found:
         console().print(albums_table(found))
     else:
-        say("There are no albums yet. Start with: momentarium upload FOLDER")
+        say(_NONE)
+
+
+@command(albums, client=True)
+def tree(session: Session, json: Json = False) -> None:
+    """Show trips with their albums, and albums with their chapters, newest first."""
+    with session.momentarium() as momentarium:
+        found = list(momentarium.tree())
+    if json:
+        print_json({"schema": 1, "nodes": [node.model_dump(mode="json") for node in found]})
+    elif found:
+        for node in found:
+            typer.echo("\n".join(_branch(node)))
+    else:
+        say(_NONE)
+
+
+def _branch(node: "AlbumNode", indent: str = "") -> "Iterator[str]":
+    yield f"{indent}{node.id}  {plain(node.title)}: {_extent(node)}"
+    for album in node.albums:
+        yield from _branch(album, f"{indent}    ")
+    for chapter in node.chapters:
+        yield f"{indent}    – {_extent(chapter)}"
+
+
+def _extent(part: "AlbumNode | Chapter") -> str:
+    return f"{count(part.photo_count, 'photo')}, {dates(part.starts_at, part.ends_at)}"
 
 
 @command(albums, client=True)

@@ -10,7 +10,9 @@ from momentarium_cli.client.transport import Answer, Transport
 from momentarium_cli.errors import BadRequest
 from momentarium_cli.models import (
     Album,
+    AlbumNode,
     AlbumPage,
+    AlbumTree,
     CompleteUpload,
     Gallery,
     GenerateUrls,
@@ -86,6 +88,17 @@ class Api:
             params = {"limit": 200, **({"cursor": cursor} if cursor else {})}
             page = _parsed(Gallery, self.transport.call("GET", "/api/galleries/me", params=params))
             yield from map(self._reachable_album, page.albums)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def tree(self) -> Iterator[AlbumNode]:
+        """Trips with their albums, and albums that are in none; newest first."""
+        cursor: str | None = None
+        while True:
+            params = {"limit": 200, **({"cursor": cursor} if cursor else {})}
+            page = _parsed(AlbumTree, self.transport.call("GET", "/api/albums/tree", params=params))
+            yield from page.nodes
             cursor = page.next_cursor
             if cursor is None:
                 return

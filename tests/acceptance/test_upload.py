@@ -73,6 +73,15 @@ def test_people_see_the_albums_too(first: Done, shared: Program) -> None:
     assert "IMG_0501_007.jpg" in shown
 
 
+def test_the_tree_lists_the_albums_too(first: Done, shared: Program) -> None:
+    nodes = shared.ok("albums", "tree", "--json").json["nodes"]
+    assert [(node["title"], node["photo_count"], node["albums"]) for node in nodes] == [
+        ("20 July 2024", 5, []),
+        ("1 May 2024", 8, []),
+    ]
+    assert "20 July 2024: 5 photos, 2024-07-20" in shared.ok("albums", "tree").out
+
+
 def test_an_import_and_each_job_have_a_status(first: Done, shared: Program) -> None:
     import_, job = first.summary["import"], first.summary["jobs"][0]["id"]
     for wanted in ([], [import_], [job]):

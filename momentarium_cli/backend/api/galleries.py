@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from momentarium_cli.backend.api.auth import CallerDep, ServicesDep, bearer
 from momentarium_cli.backend.storage.base import DOWNLOAD_GRID_SECONDS
 from momentarium_cli.errors import NotFound
-from momentarium_cli.models import AlbumPage, Gallery, JobAccepted, JobState, Process
+from momentarium_cli.models import AlbumPage, AlbumTree, Gallery, JobAccepted, JobState, Process
 
 router = APIRouter()
 
@@ -57,6 +57,17 @@ def gallery(
 def _names(header: str, tag: str) -> bool:
     """Whether If-None-Match names the tag; a proxy that compresses makes it a weak one."""
     return tag in (part.strip().removeprefix("W/") for part in header.split(","))
+
+
+@router.get("/api/albums/tree", **bearer("read"))
+def tree(
+    caller: CallerDep,
+    services: ServicesDep,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AlbumTree:
+    """Trips with their albums, and albums that are in none, each with its chapters; newest first."""
+    return services.galleries.tree(caller.user_id, cursor=cursor, limit=limit)
 
 
 @router.get("/api/albums/{album_id}", **bearer("read"))

@@ -22,6 +22,21 @@ def page(conn: Connection, before: tuple[str, int], limit: int) -> list[Row]:
     return conn.execute(SQL["page"], {"starts_at": before[0], "id": before[1], "limit": limit}).fetchall()
 
 
+def roots(conn: Connection, before: tuple[str, int], limit: int) -> list[Row]:
+    """Trips, and albums that are in none; `before` is that of `page`."""
+    return conn.execute(SQL["roots"], {"starts_at": before[0], "id": before[1], "limit": limit}).fetchall()
+
+
+def parts(conn: Connection, trip_ids: Sequence[int]) -> list[Row]:
+    """The albums of trips, oldest first."""
+    return conn.execute(SQL["parts"], {"trip_ids": list(trip_ids)}).fetchall()
+
+
+def chapters(conn: Connection, album_ids: Sequence[int]) -> list[Row]:
+    """Of albums that have several, in their order."""
+    return conn.execute(SQL["chapters"], {"album_ids": list(album_ids)}).fetchall()
+
+
 def one(conn: Connection, album_id: int) -> Row | None:
     return conn.execute(SQL["one"], {"id": album_id}).fetchone()
 

@@ -14,6 +14,37 @@ select a.*, n.shown as photo_count,
  order by coalesce(a.starts_at, '-infinity') desc, a.id desc
  limit %(limit)s
 
+-- roots: trips, and albums that are in none, in the order of the gallery; not those whose photos are all in the bin
+select a.*, n.shown as photo_count
+  from albums a
+ cross join lateral (select count(*) filter (where i.deleted_at is null) as shown, count(*) as held
+                       from albums b join album_images x on x.album_id = b.id join images i on i.id = x.image_id
+                      where b.id = a.id or b.parent_id = a.id) n
+ where (coalesce(a.starts_at, '-infinity'), a.id) < (%(starts_at)s::timestamp, %(id)s) and a.parent_id is null
+   and (n.shown > 0 or n.held = 0)
+ order by coalesce(a.starts_at, '-infinity') desc, a.id desc
+ limit %(limit)s
+
+-- parts: the albums of trips, oldest first
+select a.*, n.shown as photo_count
+  from albums a
+ cross join lateral (select count(*) filter (where i.deleted_at is null) as shown, count(*) as held
+                       from album_images x join images i on i.id = x.image_id where x.album_id = a.id) n
+ where a.parent_id = any(%(trip_ids)s) and (n.shown > 0 or n.held = 0)
+ order by a.starts_at nulls last, a.id
+
+-- chapters: those of albums that have several, in their order
+with photos as (
+  select x.album_id, sum(x.begins_chapter::int) over (partition by x.album_id order by x.display_order) as chapter,
+         case when i.taken_at_source is distinct from 'mtime' then i.taken_at end as taken_at, i.deleted_at
+    from album_images x join images i on i.id = x.image_id
+   where x.album_id = any(%(album_ids)s)
+     and exists (select from album_images b where b.album_id = x.album_id and b.begins_chapter)
+)
+select album_id, count(*) as photo_count, min(taken_at) as starts_at, max(taken_at) as ends_at
+  from photos where deleted_at is null
+ group by album_id, chapter order by album_id, chapter
+
 -- one: an album
 select a.*,
        c.thumb_key as cover_key, c.region as cover_region,
