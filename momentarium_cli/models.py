@@ -268,7 +268,7 @@ class Jobs(Value):
 
 class AlbumKind(StrEnum):
     EVENT = "event"
-    EVERYDAY = "everyday"  # what is no event, a month at a time
+    EVERYDAY = "everyday"  # what is no event, a month or a year at a time
     UNDATED = "undated"
     SCREENSHOTS = "screenshots"
     TRIP = "trip"  # holds albums, no photos

@@ -13,8 +13,9 @@ from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
-from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Home, Organizer, Photo, Proposal, Trip
+from momentarium_cli.backend.organize.base import REACH, YEAR, ExistingAlbum, Home, Organizer, Photo, Proposal, Trip
 from momentarium_cli.backend.organize.events import ALWAYS, DAY
+from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import DECIMALS, changed, find_homes
 from momentarium_cli.backend.organize.order import instant
 from momentarium_cli.errors import Temporary
@@ -57,8 +58,12 @@ class Albums:
                 return _Library(version)
             visited = {(row["latitude"], row["longitude"]): row["days"] for row in rows.spots(conn, DECIMALS)}
             before, homes = _kept_homes(conn), find_homes(visited)
-            spans = _touched(rows.stretches(conn, ALWAYS), new, changed(before, homes))
+            stretches = rows.stretches(conn, ALWAYS)
+            spans = _touched(stretches, new, changed(before, homes))
             existing = _existing(conn, spans)
+            if more := undecided([*new, *_movable(existing, spans)], existing):
+                spans = sorted({*spans, *_touched(stretches, more, ())})
+                existing = _existing(conn, spans)
             return _Library(version, new, _movable(existing, spans), existing, homes)
 
     def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal]) -> None:
@@ -163,7 +168,7 @@ def _check_total(photos: Sequence[Photo], proposals: Sequence[Proposal]) -> None
 
 
 def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbum]:
-    near = rows.near(conn, spans, REACH)
+    near = rows.near(conn, spans, REACH, YEAR, MOST)
     members: dict[int, list[Photo]] = {row["id"]: [] for row in near}
     for row in images.of_albums(conn, list(members)):
         members[row["album_id"]].append(_photo(row))
@@ -181,7 +186,7 @@ def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbu
 
 
 def _touched(spans: Sequence[rows.Span], new: Sequence[Photo], periods: Sequence[tuple[date, date]]) -> list[rows.Span]:
-    """The stretches with new photos, and those that were, in any zone, in some periods of local time."""
+    """The stretches with these photos, and those that were, in any zone, in some periods of local time."""
     begins = [since for since, _ in spans]
     touched = {_index(photo, begins) for photo in new if photo.taken_at}
     for index, (since, until) in enumerate(spans):

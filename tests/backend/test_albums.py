@@ -113,3 +113,15 @@ def test_homes_found_later_turn_the_photos_of_everyday_life_back_into_it(bench: 
         "Everyday, July 2024",
     ]
     assert sum(album["photos"] for album in albums(bench)) == 72
+
+
+def test_photos_here_and_there_of_a_year_are_one_album_until_a_month_has_enough(bench: Bench, user: int) -> None:
+    january, september = datetime(2024, 1, 2, 10), datetime(2024, 9, 20, 10)
+    organize(bench, user, [january])
+    organize(bench, user, [september])
+    assert [(album["title"], album["photos"]) for album in albums(bench)] == [("Everyday, 2024", 2)]
+    organize(bench, user, hours(january, 150, 300, 450, 600))
+    assert [(album["title"], album["photos"]) for album in albums(bench)] == [
+        ("Everyday, January 2024", 5),
+        ("Everyday, September 2024", 1),
+    ]

@@ -65,10 +65,12 @@ def stretches(conn: Connection, gap: timedelta) -> list[Span]:
     return [(before["after"], after["before"]) for before, after in pairwise(breaks)]
 
 
-def near(conn: Connection, spans: Sequence[Span], reach: timedelta) -> list[Row]:
-    """Albums of events and of every day within reach of these spans, and albums without dates."""
+def near(conn: Connection, spans: Sequence[Span], reach: timedelta, year: timedelta, most: int) -> list[Row]:
+    """Albums of events and of every day within reach of these spans, those of every day with `most` photos within
+    `year` of them, and albums without dates."""
     since, until = [span[0] for span in spans], [span[1] for span in spans]
-    return conn.execute(SQL["near"], {"since": since, "until": until, "reach": reach}).fetchall()
+    values = {"since": since, "until": until, "reach": reach, "year": year, "most": most}
+    return conn.execute(SQL["near"], values).fetchall()
 
 
 def add(conn: Connection, values: Row) -> int:

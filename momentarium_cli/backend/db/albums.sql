@@ -81,13 +81,19 @@ select before, nullif(at, 'infinity') as after
  where before is null or at - before >= %(gap)s
  order by gaps.at
 
--- near: albums that photos of these spans may be in, or continue: those near them, and those that have no time
-select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited from albums
+-- near: albums that photos of these spans may be in, or continue: those near them, those of their years, and those
+-- that have no time
+select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited from albums a
  where kind in ('undated', 'screenshots')
     or kind in ('event', 'everyday')
        and exists (select from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) as span (since, until)
                     where starts_at at time zone 'UTC' <= until + %(reach)s
                       and ends_at at time zone 'UTC' >= since - %(reach)s)
+    or kind = 'everyday'
+       and exists (select from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) as span (since, until)
+                    where starts_at at time zone 'UTC' <= until + %(year)s
+                      and ends_at at time zone 'UTC' >= since - %(year)s)
+       and (select count(*) from album_images x where x.album_id = a.id) <= %(most)s
  order by id
 
 -- add: an album of a job

@@ -11,10 +11,10 @@ home        a place of everyday life, for as long as it was one
 stretch     the photos between two gaps of ALWAYS; what lies beyond says nothing of how they belong together
 
 An organizer is total: every photo it is given is in exactly one proposal. Given are new photos and, so that the order
-of imports changes nothing, those of their stretch that are in albums nobody touched; these are in `existing` too, and
-may move. It never moves a photo that is in `existing` alone, and never touches the title of an album whose owner
-edited it. An album that was left without photos is gone; one that lost some and keeps others has a proposal, with or
-without photos.
+of imports changes nothing, those of their stretch that are in albums nobody touched, and of the stretches of those few
+that `everyday.undecided` names; these are in `existing` too, and may move. It never moves a photo that is in `existing`
+alone, and never touches the title of an album whose owner edited it. An album that was left without photos is gone; one
+that lost some and keeps others has a proposal, with or without photos.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,8 @@ from typing import Protocol
 from momentarium_cli.models import AlbumKind
 
 TITLE_LIMIT = 80  # characters, on one line and without control characters
-REACH = timedelta(days=32)  # albums nearer than this to a stretch are given: its month, in any zone
+REACH = timedelta(days=32)  # albums nearer than this to a stretch are given: its month, in any zone,
+YEAR = timedelta(days=367)  # and nearer than this those of years, which have few photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class ExistingAlbum:
-    """An album within REACH of the photos' stretches, or one that has no time; `edited`: its owner touched it.
+    """An album within REACH of the photos' stretches, or of YEAR, or without a time; `edited`: its owner touched it.
 
     `trip_id` is of the trip that holds it.
     """

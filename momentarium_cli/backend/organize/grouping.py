@@ -25,13 +25,13 @@ from momentarium_cli.backend.organize.events import (
     split,
     stretches,
 )
+from momentarium_cli.backend.organize.everyday import by_period, heirs
 from momentarium_cli.backend.organize.folders import given_name
 from momentarium_cli.backend.organize.homes import at_home
 from momentarium_cli.backend.organize.order import by_folder, by_time, instant
 from momentarium_cli.backend.organize.screenshots import is_screenshot
 from momentarium_cli.models import AlbumKind
 
-Month = tuple[int, int]
 Entry = tuple[Photo, bool]  # a photo, and whether it is given
 
 
@@ -253,15 +253,14 @@ def _distance(some: Sequence[Photo], others: Sequence[Photo]) -> timedelta:
     return min(abs(instant(one) - instant(other)) for one in some for other in others)
 
 
-def _everyday(photos: Iterable[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]) -> list[Group]:
-    """One group a local month."""
-    albums = {_month_of(album): album for album in _largest_last(AlbumKind.EVERYDAY, existing)}
-    months: dict[Month, list[Photo]] = defaultdict(list)
-    for photo in photos:
-        months[_month(photo)].append(photo)
+def _everyday(photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]) -> list[Group]:
+    """One group a local month, or a year."""
+    albums = [album for album in existing if album.kind is AlbumKind.EVERYDAY]
+    kept = [photo for album in albums for photo in fixed[album.id] if photo.taken_at]
+    continued = heirs(photos, albums, fixed)
     return [
-        _grown(AlbumKind.EVERYDAY, sorted(found, key=by_time), albums.get(month), fixed)
-        for month, found in sorted(months.items())
+        _grown(AlbumKind.EVERYDAY, sorted(found, key=by_time), continued.get(period), fixed)
+        for period, found in by_period(photos, kept).items()
     ]
 
 
@@ -281,15 +280,3 @@ def _grown(
 
 def _largest_last(kind: AlbumKind, existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum]:
     return sorted((album for album in existing if album.kind is kind), key=lambda album: (len(album.photos), -album.id))
-
-
-def _month_of(album: ExistingAlbum) -> Month | None:
-    """The month of most of its photos."""
-    months = Counter(_month(photo) for photo in album.photos if photo.taken_at is not None)
-    return max(months, key=lambda month: (months[month], month)) if months else None
-
-
-def _month(photo: Photo) -> Month:
-    if photo.taken_at is None:
-        raise ValueError(f"photo {photo.id} has no capture time")
-    return photo.taken_at.year, photo.taken_at.month

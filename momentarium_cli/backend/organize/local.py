@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from momentarium_cli.models import AlbumKind
 
 
 class LocalOrganizer:
-    """Albums by time, titled by place, folder and date; what is no event goes to one album a month."""
+    """Albums by time, titled by place, folder and date; what is no event goes to one album a month, or a year."""
 
     def __init__(self, language: str = ENGLISH, *, rule: Rule = RULE) -> None:
         """`language`: of titles and descriptions, one of `languages.WORDS`."""
@@ -117,14 +116,10 @@ class _Writer:
             case AlbumKind.SCREENSHOTS:
                 return words.screenshots, titles.screenshots_theme(len(photos), words), None
             case AlbumKind.EVERYDAY:
-                return titles.everyday_title(_middle(times), words), titles.everyday_theme(times, words), None
+                return titles.everyday_title(times, words), titles.everyday_theme(times, words), None
             case AlbumKind.EVENT | AlbumKind.TRIP:
                 where = whereabouts(photos, self._places)
                 codes = {place.country_code for place in where.places}
                 code = codes.pop() if len(codes) == 1 else None
                 title = titles.event_title(times, short_text(where, words), titles.folder_name(photos), words, code)
                 return title, titles.event_theme(times, where, words), place_text(where, words)
-
-
-def _middle(times: Sequence[datetime]) -> datetime:
-    return sorted(times)[len(times) // 2]

@@ -7,8 +7,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Home, Photo, Proposal
+from momentarium_cli.backend.organize.base import REACH, YEAR, ExistingAlbum, Home, Photo, Proposal
 from momentarium_cli.backend.organize.events import stretches
+from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import changed, find_homes, spots
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import by_time, instant
@@ -35,6 +36,13 @@ class Library:
         homes = find_homes(spots(self.photos.values()))
         spans = list(self._spans(new, changed(self._homes, homes)))
         self._homes = homes
+        near, movable = self._near(spans)
+        more = undecided([*new, *movable], near)
+        near, movable = self._near([*spans, *self._spans(more, [])])
+        proposals = LocalOrganizer().organize([*new, *movable], near, homes)
+        self._write(proposals)
+
+    def _near(self, spans: Sequence[tuple[datetime, datetime]]) -> tuple[list[ExistingAlbum], list[Photo]]:
         near = [album for album in self.albums.values() if _is_near(album, spans)]
         movable = [
             one
@@ -43,8 +51,7 @@ class Library:
             for one in album.photos
             if one.taken_at and any(since <= instant(one) <= until for since, until in spans)
         ]
-        proposals = LocalOrganizer().organize([*new, *movable], near, homes)
-        self._write(proposals)
+        return near, movable
 
     def _spans(self, new: Sequence[Photo], periods: Sequence[tuple[date, date]]) -> Iterator[tuple[datetime, datetime]]:
         dated = sorted((one for one in self.photos.values() if one.taken_at), key=by_time)
@@ -88,7 +95,8 @@ def _is_near(album: ExistingAlbum, spans: Sequence[tuple[datetime, datetime]]) -
     dated = [instant(one) for one in album.photos if one.taken_at]
     if album.kind in (AlbumKind.UNDATED, AlbumKind.SCREENSHOTS):
         return True
-    return any(min(dated) <= until + REACH and max(dated) >= since - REACH for since, until in spans)
+    reach = YEAR if album.kind is AlbumKind.EVERYDAY and len(album.photos) <= MOST else REACH
+    return any(min(dated) <= until + reach and max(dated) >= since - reach for since, until in spans)
 
 
 def _album(album: ExistingAlbum, last: Proposal) -> Album:
@@ -104,7 +112,7 @@ def _album(album: ExistingAlbum, last: Proposal) -> Album:
     )
 
 
-_hours = st.lists(st.sampled_from([0, 1, 5, 13, 20, 25, 30, 50, 70, 95, 96, 200, 700]), min_size=1, max_size=80)
+_hours = st.lists(st.sampled_from([0, 1, 5, 13, 20, 25, 30, 50, 70, 95, 96, 200, 700, 2000]), min_size=1, max_size=80)
 _places = st.lists(st.sampled_from([LISBON, SINTRA, PORTO, MADRID, None]), min_size=1, max_size=5)
 
 
