@@ -274,6 +274,20 @@ class AlbumKind(StrEnum):
     TRIP = "trip"  # holds albums, no photos
 
 
+class AlbumLevel(StrEnum):
+    """Which nodes of the tree are the albums, finest first."""
+
+    CHAPTERS = "chapters"
+    ALBUMS = "albums"
+    TRIPS = "trips"
+
+
+class Regroup(Asked):
+    """POST /api/albums/regroup"""
+
+    level: AlbumLevel
+
+
 class Photo(Value):
     """A photo as an album shows it; its addresses are signed, good for an hour, and may be relative to the server's."""
 
@@ -346,6 +360,7 @@ class AlbumNode(Value):
 class AlbumTree(Value):
     """GET /api/albums/tree: a page of trips and of albums that are in none, newest first."""
 
+    level: AlbumLevel = Field(description="that of the albums: the chapters of what would be one, or whole trips")
     nodes: list[AlbumNode]
     next_cursor: str | None = None
 

@@ -19,7 +19,7 @@ from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import DECIMALS, changed, find_homes
 from momentarium_cli.backend.organize.order import instant
 from momentarium_cli.errors import Temporary
-from momentarium_cli.models import AlbumKind, TakenAtSource
+from momentarium_cli.models import AlbumKind, AlbumLevel, TakenAtSource
 
 _STAGE = "organizing"
 _TRIES = 10
@@ -41,7 +41,7 @@ class Albums:
             lease.progress(_STAGE, 0, len(job.image_keys))
             library = self._read(job)
             photos = [*library.new, *library.movable]
-            proposals = self._organizer.organize(photos, library.albums, library.homes) if photos else ()
+            proposals = self._organizer.organize(photos, library.albums, library.homes, library.level) if photos else ()
             _check_total(photos, proposals)
             try:
                 self._write(job, library, proposals)
@@ -54,25 +54,30 @@ class Albums:
         with self._database.transaction(job.user_id) as conn:
             version = jobs.library_version(conn)
             new = [_photo(row) for row in images.unplaced(conn, job.image_keys)]
-            if not new:
-                return _Library(version)
+            level = AlbumLevel(job.album_level) if job.album_level else rows.level(conn)
+            if not new and not job.album_level:
+                return _Library(version, level)
             visited = {(row["latitude"], row["longitude"]): row["days"] for row in rows.spots(conn, DECIMALS)}
             before, homes = _kept_homes(conn), find_homes(visited)
             stretches = rows.stretches(conn, ALWAYS)
             spans = _touched(stretches, new, changed(before, homes))
+            if job.album_level and stretches:
+                spans = [(stretches[0][0], stretches[-1][1])]
             existing = _existing(conn, spans)
             if more := undecided([*new, *_movable(existing, spans)], existing):
                 spans = sorted({*spans, *_touched(stretches, more, ())})
                 existing = _existing(conn, spans)
-            return _Library(version, new, _movable(existing, spans), existing, homes)
+            return _Library(version, level, new, _movable(existing, spans), existing, homes)
 
     def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal]) -> None:
         with self._database.transaction(job.user_id) as conn:
             if jobs.library_version(conn, lock=True) != library.version:
                 raise _LibraryChangedError
             made = _Writer(conn, job, self._organizer.name, library.albums).write(proposals)
-            if library.new:
+            if library.new or job.album_level:
                 rows.keep_homes(conn, [_home_row(home) for home in library.homes])
+            if job.album_level:
+                rows.keep_level(conn, library.level)
             jobs.bump_version(conn)
             new = {photo.id for photo in library.new}
             grown = [key for key, proposal in zip(made, proposals, strict=True) if new.intersection(proposal.photo_ids)]
@@ -85,6 +90,7 @@ class _Library:
     """What a job's photos (`new`) are organized with: photos that may move, the albums near them, all homes."""
 
     version: int
+    level: AlbumLevel
     new: Sequence[Photo] = ()
     movable: Sequence[Photo] = ()
     albums: Sequence[ExistingAlbum] = ()

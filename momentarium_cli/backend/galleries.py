@@ -43,12 +43,13 @@ class Galleries:
         """A page of trips with their albums and of albums that are in none, newest first."""
         before = tuple(self._signer.open("tree", cursor)) if cursor else _FIRST
         with self._database.transaction(user_id) as conn:
+            level = albums.level(conn)
             found = albums.roots(conn, before, limit + 1)
             shown = found[:limit]
             parts = albums.parts(conn, [row["id"] for row in shown if row["kind"] == AlbumKind.TRIP])
             chapters = albums.chapters(conn, [row["id"] for row in (*shown, *parts)])
         more = self._signer.seal("tree", _position(shown[-1])) if len(found) > limit else None
-        return AlbumTree(nodes=_nodes(shown, parts, chapters), next_cursor=more)
+        return AlbumTree(level=level, nodes=_nodes(shown, parts, chapters), next_cursor=more)
 
     def album(self, user_id: int, album_id: int, *, cursor: str | None = None, limit: int = 200) -> AlbumPage:
         """An album and a page of its photos, in its order."""

@@ -10,6 +10,7 @@ from momentarium_cli.client.transport import Answer, Transport
 from momentarium_cli.errors import BadRequest
 from momentarium_cli.models import (
     Album,
+    AlbumLevel,
     AlbumNode,
     AlbumPage,
     AlbumTree,
@@ -23,6 +24,7 @@ from momentarium_cli.models import (
     Photo,
     Process,
     ProcessImage,
+    Regroup,
     UploadFile,
     UploadSlot,
     UploadSlots,
@@ -102,6 +104,16 @@ class Api:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    def level(self) -> AlbumLevel:
+        """The level of the tree that the albums are at."""
+        return _parsed(AlbumTree, self.transport.call("GET", "/api/albums/tree", params={"limit": 1})).level
+
+    def regroup(self, level: AlbumLevel, key: UUID) -> JobAccepted:
+        """Have all albums made anew at a level; the same again with the same key is the same job."""
+        headers = {"Idempotency-Key": str(key)}
+        body = _dump(Regroup(level=level))
+        return _parsed(JobAccepted, self.transport.call("POST", "/api/albums/regroup", body=body, headers=headers))
 
     def album(self, album_id: int) -> tuple[Album, Iterator[Photo]]:
         """An album, and its photos in their order."""

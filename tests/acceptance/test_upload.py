@@ -82,6 +82,16 @@ def test_the_tree_lists_the_albums_too(first: Done, shared: Program) -> None:
     assert "20 July 2024: 5 photos, 2024-07-20" in shared.ok("albums", "tree").out
 
 
+def test_albums_are_regrouped_and_back(first: Done, shared: Program) -> None:
+    before = shared.ok("albums", "list", "--json").json
+    assert "completed" in shared.ok("albums", "regroup", "--coarser").out
+    assert shared.ok("albums", "tree", "--json").json["level"] == "trips"
+    assert "as coarse as they can be" in shared.ok("albums", "regroup", "--coarser").err
+    shared.ok("albums", "regroup", "--level", "albums")
+    assert shared.ok("albums", "list", "--json").json == before
+    assert shared.run("albums", "regroup").code == 2
+
+
 def test_an_import_and_each_job_have_a_status(first: Done, shared: Program) -> None:
     import_, job = first.summary["import"], first.summary["jobs"][0]["id"]
     for wanted in ([], [import_], [job]):

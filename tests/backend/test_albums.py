@@ -6,10 +6,13 @@ from threading import Event
 from typing import Any
 
 import pytest
+from uuid6 import uuid7
 
 from momentarium_cli.backend.albums import Albums
 from momentarium_cli.backend.lease import Lease
 from momentarium_cli.backend.organize.local import LocalOrganizer
+from momentarium_cli.errors import Conflict
+from momentarium_cli.models import AlbumLevel
 from tests.backend.bench import Bench, batch
 
 MAY = datetime(2024, 5, 1, 10)
@@ -125,3 +128,39 @@ def test_photos_here_and_there_of_a_year_are_one_album_until_a_month_has_enough(
         ("Everyday, January 2024", 5),
         ("Everyday, September 2024", 1),
     ]
+
+
+def regroup(bench: Bench, user: int, level: AlbumLevel) -> None:
+    job = bench.jobs.claim(bench.jobs.regroup(user, level, uuid7())[0].id)
+    assert job is not None
+    Albums(bench.database, bench.jobs, LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
+
+
+def test_regrouped_albums_are_trips_or_chapters_and_later_photos_keep_to_it(bench: Bench, user: int) -> None:
+    days = hours(MAY, 0, 1, 2, 3, 4, 5, 24, 25, 26, 27, 28, 29)
+    later = hours(MAY, 90, 91, 92, 93, 94)
+    organize(bench, user, [*days, *later])
+    before = [(album["title"], album["photos"]) for album in albums(bench)]
+    assert [count for _, count in before] == [12, 5]
+    regroup(bench, user, AlbumLevel.TRIPS)
+    assert [(album["title"], album["photos"]) for album in albums(bench)] == [("1–5 May 2024", 17)]
+    assert trips(bench) == []
+    organize(bench, user, hours(MAY, 160, 161, 162, 163, 164))
+    assert [album["photos"] for album in albums(bench)] == [22]
+    regroup(bench, user, AlbumLevel.CHAPTERS)
+    assert [album["photos"] for album in albums(bench)] == [6, 6, 5, 5]
+    assert bench.galleries.tree(user).level is AlbumLevel.CHAPTERS
+    bench.run("delete from images where taken_at >= %s", MAY + timedelta(hours=160))
+    regroup(bench, user, AlbumLevel.ALBUMS)
+    assert [(album["title"], album["photos"]) for album in albums(bench)] == before
+
+
+def test_a_job_that_regroups_is_one_of_the_user_s_jobs_and_the_same_for_the_same_key(bench: Bench, user: int) -> None:
+    key = uuid7()
+    first, again = (bench.jobs.regroup(user, AlbumLevel.TRIPS, key) for _ in range(2))
+    assert (first[0].id, first[1], again[1]) == (again[0].id, False, True)
+    with pytest.raises(Conflict):
+        bench.jobs.regroup(user, AlbumLevel.CHAPTERS, key)
+    claimed = bench.jobs.claim(bench.accept(user).id)
+    assert claimed is not None
+    assert claimed.id == first[0].id, "jobs are taken in their order"

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from momentarium_cli.backend.db.pool import Connection
 from momentarium_cli.backend.db.sql import load
-from momentarium_cli.models import AlbumSummary
+from momentarium_cli.models import AlbumLevel, AlbumSummary
 
 SQL = load("albums")
 
@@ -57,6 +57,15 @@ def homes(conn: Connection) -> list[Row]:
 
 def keep_homes(conn: Connection, kept: Sequence[Row]) -> None:
     conn.execute(SQL["keep_homes"], {"homes": Jsonb(list(kept))})
+
+
+def level(conn: Connection) -> AlbumLevel:
+    row = conn.execute(SQL["level"]).fetchone()
+    return AlbumLevel(row["album_level"]) if row else AlbumLevel.ALBUMS
+
+
+def keep_level(conn: Connection, kept: AlbumLevel) -> None:
+    conn.execute(SQL["keep_level"], {"level": kept.value})
 
 
 def stretches(conn: Connection, gap: timedelta) -> list[Span]:

@@ -72,6 +72,12 @@ select homes from users where id = app_user()
 -- keep_homes: what it shows now
 update users set homes = %(homes)s where id = app_user()
 
+-- level: that of the tree which the user's albums are at
+select album_level from users where id = app_user()
+
+-- keep_level: what they are at now
+update users set album_level = %(level)s where id = app_user()
+
 -- breaks: the gaps between photos of at least so many hours, and the first and the last photo
 select before, nullif(at, 'infinity') as after
   from (select at, lag(at) over (order by at) as before

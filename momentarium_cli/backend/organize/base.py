@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 
 TITLE_LIMIT = 80  # characters, on one line and without control characters
 REACH = timedelta(days=32)  # albums nearer than this to a stretch are given: its month, in any zone,
@@ -108,6 +108,11 @@ class Organizer(Protocol):
         """What `organized_by` says, such as "local"."""
 
     def organize(
-        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+        self,
+        photos: Sequence[Photo],
+        existing: Sequence[ExistingAlbum],
+        homes: Sequence[Home] = (),
+        level: AlbumLevel = AlbumLevel.ALBUMS,
     ) -> Sequence[Proposal]:
-        """Put every photo into exactly one proposal; `homes` are those of the whole library."""
+        """Put every photo into exactly one proposal; `homes` are those of the whole library, `level` says which nodes
+        of the tree are albums."""

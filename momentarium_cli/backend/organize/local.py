@@ -16,7 +16,7 @@ from momentarium_cli.backend.organize.order import by_time
 from momentarium_cli.backend.organize.places import Place, gazetteer
 from momentarium_cli.backend.organize.text import shorten
 from momentarium_cli.backend.organize.whereabouts import place_text, short_text, whereabouts
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 
 
 class LocalOrganizer:
@@ -32,10 +32,14 @@ class LocalOrganizer:
         return "local"
 
     def organize(
-        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+        self,
+        photos: Sequence[Photo],
+        existing: Sequence[ExistingAlbum],
+        homes: Sequence[Home] = (),
+        level: AlbumLevel = AlbumLevel.ALBUMS,
     ) -> Sequence[Proposal]:
         """Put every photo into exactly one proposal; no two of them continue the same album."""
-        groups = group(photos, existing, homes, self._rule)
+        groups = group(photos, existing, homes, self._rule, level)
         located = [photo for found in groups if found.kind is AlbumKind.EVENT for photo in found.whole]
         writer = _Writer(_places(located, self._words.code), self._words)
         trips = writer.trips(groups)

@@ -13,7 +13,7 @@ from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import changed, find_homes, spots
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import by_time, instant
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 from tests.backend.organize.photos import LISBON, MADRID, PORTO, SINTRA, photo
 
 Album = tuple[AlbumKind, str, str, str | None, frozenset[int], int | None, frozenset[int], str | None]
@@ -30,6 +30,7 @@ class Library:
         self.photos: dict[int, Photo] = {}
         self._trips: dict[int, str] = {}
         self._homes: list[Home] = []
+        self._level = AlbumLevel.ALBUMS
 
     def add(self, new: Sequence[Photo]) -> None:
         self.photos.update((one.id, one) for one in new)
@@ -39,8 +40,13 @@ class Library:
         near, movable = self._near(spans)
         more = undecided([*new, *movable], near)
         near, movable = self._near([*spans, *self._spans(more, [])])
-        proposals = LocalOrganizer().organize([*new, *movable], near, homes)
-        self._write(proposals)
+        self._write(LocalOrganizer().organize([*new, *movable], near, homes, self._level))
+
+    def regroup(self, level: AlbumLevel) -> None:
+        self._level = level
+        near, movable = self._near([(instant(photo(datetime(1, 1, 1))), instant(photo(datetime(9999, 1, 1))))])
+        if movable:
+            self._write(LocalOrganizer().organize(movable, near, self._homes, level))
 
     def _near(self, spans: Sequence[tuple[datetime, datetime]]) -> tuple[list[ExistingAlbum], list[Photo]]:
         near = [album for album in self.albums.values() if _is_near(album, spans)]
@@ -96,7 +102,7 @@ def _is_near(album: ExistingAlbum, spans: Sequence[tuple[datetime, datetime]]) -
     if album.kind in (AlbumKind.UNDATED, AlbumKind.SCREENSHOTS):
         return True
     reach = YEAR if album.kind is AlbumKind.EVERYDAY and len(album.photos) <= MOST else REACH
-    return any(min(dated) <= until + reach and max(dated) >= since - reach for since, until in spans)
+    return any(min(dated) - reach <= until and max(dated) + reach >= since for since, until in spans)
 
 
 def _album(album: ExistingAlbum, last: Proposal) -> Album:
@@ -157,6 +163,45 @@ def test_an_album_that_its_owner_touched_keeps_its_photos_and_its_title(hours: l
     assert sorted(one.id for found in library.albums.values() for one in found.photos) == sorted(
         one.id for one in photos
     )
+
+
+_levels = st.sampled_from(list(AlbumLevel))
+
+
+@_LIMITS
+@given(hours=_hours, places=_places, levels=st.lists(_levels, min_size=1, max_size=3), data=st.data())
+def test_regrouped_between_imports_or_at_last_the_albums_are_the_same(
+    hours: list[int], places: list[tuple[float, float] | None], levels: list[AlbumLevel], data: st.DataObject
+) -> None:
+    photos = _photos(hours, places)
+    once, often = Library(), Library()
+    once.add(photos)
+    plain = once.summary()
+    order = data.draw(st.permutations(photos))
+    cut = data.draw(st.integers(1, len(photos) - 1))
+    often.add(order[:cut])
+    for level in levels:
+        often.regroup(level)
+    often.add(order[cut:])
+    once.regroup(levels[-1])
+    assert often.summary() == once.summary()
+    once.regroup(AlbumLevel.ALBUMS)
+    assert once.summary() == plain
+
+
+@_LIMITS
+@given(hours=_hours, level=_levels, data=st.data())
+def test_regrouping_leaves_what_its_owner_touched(hours: list[int], level: AlbumLevel, data: st.DataObject) -> None:
+    library = Library()
+    library.add(_photos(hours, [LISBON]))
+    key = data.draw(st.sampled_from(sorted(library.albums)))
+    album = library.albums[key]
+    library.albums[key] = ExistingAlbum(key, album.kind, "Ours", True, album.photos, album.trip_id)
+    for chosen in (level, AlbumLevel.ALBUMS):
+        library.regroup(chosen)
+        after = library.albums[key]
+        assert after.title == "Ours"
+        assert album.kind is AlbumKind.EVERYDAY or set(after.photos) == set(album.photos)
 
 
 def test_a_photo_between_two_events_joins_them_and_a_bridge_makes_them_one() -> None:

@@ -11,7 +11,7 @@ from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Organizer
 from momentarium_cli.backend.organize.events import split
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import instant
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 from tests.backend.organize.photos import LISBON, PORTO, SINTRA, album, burst, photo
 from tests.contracts.organizer import OrganizerContract
 
@@ -69,6 +69,25 @@ def test_albums_speak_the_language_of_their_user() -> None:
     assert event.title == "Wochenende in Lisbon, 11.–12. Mai 2024"
     assert (event.place, event.theme_description) == ("Lisbon, Portugal", "10 Fotos, 2 Tage: Lisbon, Portugal")
     assert undated.title == "Ohne Datum"
+
+
+def test_albums_are_chapters_or_trips_where_their_user_wishes() -> None:
+    days = [burst(f"2024-05-{day}T10:00", 6, where) for day, where in ((11, LISBON), (12, SINTRA), (14, LISBON))]
+    later = burst("2024-05-17T10:00", 7, PORTO)
+    photos = [*(photo for day in days for photo in day), *later, photo("2024-05-25T10:00")]
+
+    def titles(level: AlbumLevel) -> list[str]:
+        return [proposal.title for proposal in LocalOrganizer().organize(photos, [], (), level)]
+
+    assert titles(AlbumLevel.CHAPTERS) == [
+        "Lisbon, 11 May 2024",
+        "Sintra, 12 May 2024",
+        "Lisbon, 14 May 2024",
+        "Porto, 17 May 2024",
+        "Everyday, May 2024",
+    ]
+    assert titles(AlbumLevel.ALBUMS) == ["Lisbon, 11–14 May 2024", "Porto, 17 May 2024", "Everyday, May 2024"]
+    assert titles(AlbumLevel.TRIPS) == ["Lisbon & Porto, 11–17 May 2024", "Everyday, May 2024"]
 
 
 def test_a_folder_that_a_person_named_makes_an_event_of_a_few_photos() -> None:
