@@ -301,6 +301,7 @@ class Photo(Value):
     taken_at: NaiveDatetime | None
     taken_at_source: TakenAtSource | None
     utc_offset_minutes: int | None
+    clock_shift_seconds: int = Field(default=0, description="taken_at is wrong by this: what must be added to it")
     latitude: float | None
     longitude: float | None
     altitude: float | None

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from momentarium_cli.backend.db import albums as rows
@@ -141,6 +141,7 @@ class _Writer:
             held = {photo.id for photo in self._existing[key].photos}
             rows.extend(self._conn, values, changed=held != (held - given).union(proposal.photo_ids))
         rows.place(self._conn, key, proposal.photo_ids)
+        rows.set_clocks(self._conn, {photo_id: proposal.clock_shifts.get(photo_id) for photo_id in proposal.photo_ids})
         rows.arrange(self._conn, key, proposal.chapter_ids)
         return key
 
@@ -235,4 +236,5 @@ def _photo(row: dict[str, Any]) -> Photo:
         content_type=row["content_type"],
         width=row["width"],
         height=row["height"],
+        clock_shift=timedelta(seconds=row["clock_shift_seconds"]),
     )

@@ -125,6 +125,8 @@ def show(session: Session, album_id: AlbumId, json: Json = False) -> None:
     for photo in shown:
         dated = photo.taken_at if photo.taken_at_source != "mtime" else None
         taken = f"{dated:%Y-%m-%d %H:%M}" if dated else "–"
+        if photo.clock_shift_seconds:
+            taken += f" ({photo.clock_shift_seconds // 60:+} min)"
         pixels = f"{photo.width} × {photo.height}" if photo.width else "–"
         made.add_row(str(photo.id), taken, plain(photo.original_filename), pixels, plain(photo.camera or "–"))
     console().print(made, markup=False)

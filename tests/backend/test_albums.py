@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from random import Random
 from threading import Event
 from typing import Any
 
@@ -14,6 +15,7 @@ from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.errors import Conflict
 from momentarium_cli.models import AlbumLevel
 from tests.backend.bench import Bench, batch
+from tests.backend.organize.test_clocks import journey
 
 MAY = datetime(2024, 5, 1, 10)
 
@@ -164,3 +166,20 @@ def test_a_job_that_regroups_is_one_of_the_user_s_jobs_and_the_same_for_the_same
     claimed = bench.jobs.claim(bench.accept(user).id)
     assert claimed is not None
     assert claimed.id == first[0].id, "jobs are taken in their order"
+
+
+def test_photos_of_a_wrong_clock_are_shown_where_they_belong_and_say_what_they_said(bench: Bench, user: int) -> None:
+    photos = journey(Random(1), together=True, wrong=timedelta(hours=24), days=2)
+    phone = [one.taken_at for one in photos if one.latitude is not None and one.taken_at]
+    camera = [one.taken_at for one in photos if one.latitude is None and one.taken_at]
+    organize(bench, user, camera, camera="Canon EOS 60D")
+    organize(bench, user, phone, camera="Pixel 8", latitude=38.7139, longitude=-9.1334)
+    shown = bench.run("select camera, taken_at, clock_shift_seconds from images order by id")
+    assert {(row["camera"], round(row["clock_shift_seconds"] / 3600)) for row in shown} == {
+        ("Canon EOS 60D", 24),
+        ("Pixel 8", 0),
+    }
+    assert sorted(row["taken_at"] for row in shown) == sorted([*phone, *camera])
+    found = albums(bench)
+    assert sum(album["photos"] for album in found) == len(photos)
+    assert found[0]["starts_at"].date() == min(phone).date()

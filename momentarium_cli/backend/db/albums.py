@@ -1,6 +1,6 @@
 """Rows of albums and album_images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -96,6 +96,12 @@ def extend(conn: Connection, values: Row, *, changed: bool) -> None:
 def place(conn: Connection, album_id: int, image_ids: Sequence[int]) -> None:
     """Put photos into an album, out of the one they were in; others that it has stay."""
     conn.execute(SQL["place"], {"album_id": album_id, "image_ids": list(image_ids)})
+
+
+def set_clocks(conn: Connection, shifts: Mapping[int, timedelta | None]) -> None:
+    """What must be added to the times that these photos' cameras gave."""
+    seconds = [int(shift.total_seconds()) if shift else 0 for shift in shifts.values()]
+    conn.execute(SQL["set_clocks"], {"image_ids": list(shifts), "seconds": seconds})
 
 
 def arrange(conn: Connection, album_id: int, chapter_ids: Sequence[int]) -> None:

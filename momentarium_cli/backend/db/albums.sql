@@ -36,7 +36,8 @@ select a.*, n.shown as photo_count
 -- chapters: those of albums that have several, in their order
 with photos as (
   select x.album_id, sum(x.begins_chapter::int) over (partition by x.album_id order by x.display_order) as chapter,
-         case when i.taken_at_source is distinct from 'mtime' then i.taken_at end as taken_at, i.deleted_at
+         case when i.taken_at_source is distinct from 'mtime' then i.taken_at + make_interval(secs => i.clock_shift_seconds) end
+           as taken_at, i.deleted_at
     from album_images x join images i on i.id = x.image_id
    where x.album_id = any(%(album_ids)s)
      and exists (select from album_images b where b.album_id = x.album_id and b.begins_chapter)
@@ -128,10 +129,16 @@ select %(album_id)s, x.image_id, app_user(), x.ordinality
     do update set album_id = excluded.album_id, display_order = excluded.display_order, begins_chapter = false
         where album_images.album_id <> excluded.album_id
 
+-- set_clocks: what must be added to the times of photos
+update images i set clock_shift_seconds = s.seconds
+  from unnest(%(image_ids)s::bigint[], %(seconds)s::integer[]) as s (image_id, seconds)
+ where i.id = s.image_id and i.clock_shift_seconds <> s.seconds
+
 -- reorder: an album's photos by the time they were taken, then by name
 update album_images a set display_order = o.position
   from (select i.id, row_number() over (
-            order by case i.taken_at_source when 'mtime' then null else i.taken_sort end nulls last,
+            order by case i.taken_at_source when 'mtime' then null else i.taken_sort + make_interval(secs => i.clock_shift_seconds) end
+            nulls last,
                      i.source_folder, i.original_filename, i.id) as position
           from album_images x join images i on i.id = x.image_id where x.album_id = %(album_id)s) o
  where a.album_id = %(album_id)s and a.image_id = o.id and a.display_order <> o.position
@@ -142,7 +149,8 @@ update album_images set begins_chapter = not begins_chapter
 
 -- span: when an album's photos were taken
 update albums a set starts_at = s.starts_at, ends_at = s.ends_at
-  from (select min(i.taken_at) as starts_at, max(i.taken_at) as ends_at
+  from (select min(i.taken_at + make_interval(secs => i.clock_shift_seconds)) as starts_at,
+               max(i.taken_at + make_interval(secs => i.clock_shift_seconds)) as ends_at
           from album_images x join images i on i.id = x.image_id
          where x.album_id = %(album_id)s and i.taken_at_source is distinct from 'mtime') s
  where a.id = %(album_id)s and (a.starts_at, a.ends_at) is distinct from (s.starts_at, s.ends_at)

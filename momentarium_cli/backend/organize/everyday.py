@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from momentarium_cli.backend.organize.base import ExistingAlbum, Photo
+from momentarium_cli.backend.organize.clocks import LIMIT, corrected
 from momentarium_cli.backend.organize.events import ALWAYS, ENOUGH
 from momentarium_cli.backend.organize.order import instant
 from momentarium_cli.models import AlbumKind
@@ -40,14 +41,16 @@ def heirs(
 def undecided(given: Iterable[Photo], existing: Iterable[ExistingAlbum]) -> list[Photo]:
     """The few other photos, of no event, of months in which photos are given: how many these leave of a month says
     whether it has an album."""
-    dated = {photo.id: _month(photo) for photo in given if photo.taken_at}
-    months = set(dated.values())
+    dated = {photo.id: photo.taken_at for photo in given if photo.taken_at}
+    months = {(at.year, at.month) for time in dated.values() for at in (time - LIMIT, time, time + LIMIT)}
     others: dict[Period, list[Photo]] = defaultdict(list)
     for album in existing:
         if album.kind is AlbumKind.EVERYDAY and not album.edited:
             for photo in album.photos:
-                if photo.taken_at and photo.id not in dated and _month(photo) in months:
-                    others[_month(photo)].append(photo)
+                if photo.taken_at and photo.id not in dated:
+                    month = _month(corrected(photo, photo.clock_shift))
+                    if month in months:
+                        others[month].append(photo)
     return [photo for found in others.values() if len(found) < ENOUGH for photo in found]
 
 

@@ -13,6 +13,7 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 
 from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Photo
+from momentarium_cli.backend.organize.clocks import corrected, wrong_clocks
 from momentarium_cli.backend.organize.events import (
     PARTY,
     RULE,
@@ -74,7 +75,10 @@ def group(
     Groups without photos are those of albums that lost some and keep others.
     """
     given = {photo.id for photo in photos}
-    fixed = {album.id: [photo for photo in album.photos if photo.id not in given] for album in existing}
+    fixed = {
+        album.id: [corrected(photo, photo.clock_shift) for photo in album.photos if photo.id not in given]
+        for album in existing
+    }
     captured = {photo.id for photo in photos if is_screenshot(photo)}
     screens = sorted((photo for photo in photos if photo.id in captured), key=by_time)
     rest = [photo for photo in photos if photo.id not in captured]
@@ -122,7 +126,7 @@ def _events(
     few: list[Photo] = []
     holders = {photo.id: album for album in existing if album.kind is AlbumKind.EVENT for photo in fixed[album.id]}
     placed = {photo.id for album in existing for photo in album.photos}
-    for number, (run, home) in enumerate(_runs(_stretches(photos, existing, fixed), homes)):
+    for number, (run, home) in enumerate(_runs(_stretches(photos, existing), homes)):
         trip = None if home else number
         worthy = []
         for together in _split(run, home, rule):
@@ -184,20 +188,36 @@ def _joining(
     return [_Event(new, _continued(new, old), trip)] if old and new else []
 
 
-def _stretches(
-    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
-) -> Iterator[list[Entry]]:
-    """The stretches with given photos; each photo with whether it is given. Fixed photos with a time take part."""
+def _stretches(photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Iterator[list[Entry]]:
+    """The stretches with given photos, each with whether it is given. Fixed photos with a time take part.
+
+    They are cut by the times that cameras gave: which clock was wrong follows of a stretch.
+    """
     kinds = (AlbumKind.EVENT, AlbumKind.EVERYDAY)
+    given = {photo.id for photo in photos}
     dated = (
-        photo for album in existing if album.kind in kinds for photo in fixed[album.id] if photo.taken_at is not None
+        photo
+        for album in existing
+        if album.kind in kinds
+        for photo in album.photos
+        if photo.taken_at is not None and photo.id not in given
     )
     mixed = [*((photo, True) for photo in photos), *((photo, False) for photo in dated)]
     mixed.sort(key=lambda entry: by_time(entry[0]))
     for indices in stretches([instant(photo) for photo, _ in mixed]):
         stretch = mixed[indices.start : indices.stop]
         if any(is_given for _, is_given in stretch):
-            yield stretch
+            yield _corrected(stretch)
+
+
+def _corrected(stretch: list[Entry]) -> list[Entry]:
+    """Its photos in order by right clocks; those that stay where they are keep what was found earlier."""
+    shifts = wrong_clocks([photo for photo, _ in stretch])
+    right = [
+        (corrected(photo, shifts.get(photo.camera or "", timedelta()) if is_given else photo.clock_shift), is_given)
+        for photo, is_given in stretch
+    ]
+    return sorted(right, key=lambda entry: by_time(entry[0]))
 
 
 def _deserves_album(photos: Sequence[Photo], home: bool | None) -> bool:

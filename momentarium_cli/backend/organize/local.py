@@ -102,6 +102,7 @@ class _Writer:
             cover_id=cover(whole).id,
             chapter_ids=tuple(photo.id for photo in found.chapters()),
             trip=trips.get(found.trip) if found.trip is not None else None,
+            clock_shifts={photo.id: photo.clock_shift for photo in found.photos if photo.clock_shift},
         )
 
     def _unique(self, title: str, first: Photo) -> str:

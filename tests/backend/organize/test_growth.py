@@ -1,8 +1,10 @@
 """Same photos, any order, any batches: the same albums as one import."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import by_time, instant
 from momentarium_cli.models import AlbumKind, AlbumLevel
 from tests.backend.organize.photos import LISBON, MADRID, PORTO, SINTRA, photo
+from tests.backend.organize.test_clocks import journey
 
 Album = tuple[AlbumKind, str, str, str | None, frozenset[int], int | None, frozenset[int], str | None]
 
@@ -70,6 +73,10 @@ class Library:
                 yield since, until
 
     def _write(self, proposals: Sequence[Proposal]) -> None:
+        for proposal in proposals:
+            for key in proposal.photo_ids:
+                shift = proposal.clock_shifts.get(key, timedelta())
+                self.photos[key] = replace(self.photos[key], clock_shift=shift)
         placed = {key for proposal in proposals for key in proposal.photo_ids}
         for key, album in self.albums.items():
             kept = tuple(one for one in album.photos if one.id not in placed)
@@ -216,3 +223,18 @@ def test_a_photo_between_two_events_joins_them_and_a_bridge_makes_them_one() -> 
     library.add([photo("2024-05-02T20:00")])
     assert [len(album.photos) for album in library.albums.values()] == [13]
     assert [key for key in library.albums] == [1]
+
+
+@settings(derandomize=True, deadline=None, max_examples=12)
+@given(seed=st.integers(0, 1000), minutes=st.sampled_from([-1440, -60, 0, 480]), data=st.data())
+def test_a_wrong_clock_is_found_in_any_order_of_imports(seed: int, minutes: int, data: st.DataObject) -> None:
+    photos = journey(Random(seed), together=True, wrong=timedelta(minutes=minutes))
+    photos += [photo(datetime(2024, 5, 20)), photo(datetime(2024, 4, 30, 23), camera="Canon EOS 60D")]
+    once, often = Library(), Library()
+    once.add(photos)
+    order = data.draw(st.permutations(photos))
+    cuts = data.draw(st.sets(st.integers(1, len(photos) - 1), max_size=3))
+    for start, stop in pairwise([0, *sorted(cuts), len(photos)]):
+        often.add(order[start:stop])
+    assert often.summary() == once.summary()
+    assert all(one.clock_shift == timedelta() for one in once.photos.values() if one.camera != "Canon EOS 60D")
