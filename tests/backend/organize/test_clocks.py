@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
@@ -46,3 +47,8 @@ def test_a_clock_that_is_right_is_left_alone(seed: int, together: bool, days: in
 def test_cameras_that_were_not_together_prove_nothing(seed: int, minutes: int, days: int) -> None:
     photos = journey(Random(seed), together=False, wrong=timedelta(minutes=minutes), days=days)
     assert wrong_clocks(photos) == {}
+
+
+def test_of_two_cameras_that_do_not_know_where_they_are_none_is_called_wrong() -> None:
+    photos = journey(Random(1), together=True, wrong=timedelta(hours=8))
+    assert wrong_clocks([replace(one, latitude=None, longitude=None) for one in photos]) == {}
