@@ -146,6 +146,11 @@ class QueueSettings:
 @dataclass(frozen=True, slots=True)
 class Organizer:
     backend: str = _setting("local", "who makes the albums", choices=("local",))
+    language: str = _setting(
+        "en",
+        "the language of titles and descriptions: en, de, fr, es, pt, it, ja or zh",
+        choices=("en", "de", "fr", "es", "pt", "it", "ja", "zh"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

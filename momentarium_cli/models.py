@@ -268,10 +268,24 @@ class Jobs(Value):
 
 class AlbumKind(StrEnum):
     EVENT = "event"
-    EVERYDAY = "everyday"  # what is no event, a month at a time
+    EVERYDAY = "everyday"  # what is no event, a month or a year at a time
     UNDATED = "undated"
     SCREENSHOTS = "screenshots"
     TRIP = "trip"  # holds albums, no photos
+
+
+class AlbumLevel(StrEnum):
+    """Which nodes of the tree are the albums, finest first."""
+
+    CHAPTERS = "chapters"
+    ALBUMS = "albums"
+    TRIPS = "trips"
+
+
+class Regroup(Asked):
+    """POST /api/albums/regroup"""
+
+    level: AlbumLevel
 
 
 class Photo(Value):
@@ -287,6 +301,7 @@ class Photo(Value):
     taken_at: NaiveDatetime | None
     taken_at_source: TakenAtSource | None
     utc_offset_minutes: int | None
+    clock_shift_seconds: int = Field(default=0, description="taken_at is wrong by this: what must be added to it")
     latitude: float | None
     longitude: float | None
     altitude: float | None
@@ -319,6 +334,35 @@ class Gallery(Value):
 
     user_id: int
     albums: list[Album]
+    next_cursor: str | None = None
+
+
+class Chapter(Value):
+    """A part of an album, such as a day of it."""
+
+    photo_count: int
+    starts_at: NaiveDatetime | None
+    ends_at: NaiveDatetime | None
+
+
+class AlbumNode(Value):
+    """A trip with its albums, or an album with its chapters, both oldest first; an album of one chapter lists none."""
+
+    id: int
+    title: str
+    kind: AlbumKind
+    photo_count: int
+    starts_at: NaiveDatetime | None
+    ends_at: NaiveDatetime | None
+    albums: list["AlbumNode"] = []
+    chapters: list[Chapter] = []
+
+
+class AlbumTree(Value):
+    """GET /api/albums/tree: a page of trips and of albums that are in none, newest first."""
+
+    level: AlbumLevel = Field(description="that of the albums: the chapters of what would be one, or whole trips")
+    nodes: list[AlbumNode]
     next_cursor: str | None = None
 
 

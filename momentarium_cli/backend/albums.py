@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from momentarium_cli.backend.db import albums as rows
@@ -13,12 +13,13 @@ from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
-from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Home, Organizer, Photo, Proposal, Trip
+from momentarium_cli.backend.organize.base import REACH, YEAR, ExistingAlbum, Home, Organizer, Photo, Proposal, Trip
 from momentarium_cli.backend.organize.events import ALWAYS, DAY
+from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import DECIMALS, changed, find_homes
 from momentarium_cli.backend.organize.order import instant
 from momentarium_cli.errors import Temporary
-from momentarium_cli.models import AlbumKind, TakenAtSource
+from momentarium_cli.models import AlbumKind, AlbumLevel, TakenAtSource
 
 _STAGE = "organizing"
 _TRIES = 10
@@ -40,7 +41,7 @@ class Albums:
             lease.progress(_STAGE, 0, len(job.image_keys))
             library = self._read(job)
             photos = [*library.new, *library.movable]
-            proposals = self._organizer.organize(photos, library.albums, library.homes) if photos else ()
+            proposals = self._organizer.organize(photos, library.albums, library.homes, library.level) if photos else ()
             _check_total(photos, proposals)
             try:
                 self._write(job, library, proposals)
@@ -53,21 +54,30 @@ class Albums:
         with self._database.transaction(job.user_id) as conn:
             version = jobs.library_version(conn)
             new = [_photo(row) for row in images.unplaced(conn, job.image_keys)]
-            if not new:
-                return _Library(version)
+            level = AlbumLevel(job.album_level) if job.album_level else rows.level(conn)
+            if not new and not job.album_level:
+                return _Library(version, level)
             visited = {(row["latitude"], row["longitude"]): row["days"] for row in rows.spots(conn, DECIMALS)}
             before, homes = _kept_homes(conn), find_homes(visited)
-            spans = _touched(rows.stretches(conn, ALWAYS), new, changed(before, homes))
+            stretches = rows.stretches(conn, ALWAYS)
+            spans = _touched(stretches, new, changed(before, homes))
+            if job.album_level and stretches:
+                spans = [(stretches[0][0], stretches[-1][1])]
             existing = _existing(conn, spans)
-            return _Library(version, new, _movable(existing, spans), existing, homes)
+            if more := undecided([*new, *_movable(existing, spans)], existing):
+                spans = sorted({*spans, *_touched(stretches, more, ())})
+                existing = _existing(conn, spans)
+            return _Library(version, level, new, _movable(existing, spans), existing, homes)
 
     def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal]) -> None:
         with self._database.transaction(job.user_id) as conn:
             if jobs.library_version(conn, lock=True) != library.version:
                 raise _LibraryChangedError
             made = _Writer(conn, job, self._organizer.name, library.albums).write(proposals)
-            if library.new:
+            if library.new or job.album_level:
                 rows.keep_homes(conn, [_home_row(home) for home in library.homes])
+            if job.album_level:
+                rows.keep_level(conn, library.level)
             jobs.bump_version(conn)
             new = {photo.id for photo in library.new}
             grown = [key for key, proposal in zip(made, proposals, strict=True) if new.intersection(proposal.photo_ids)]
@@ -80,6 +90,7 @@ class _Library:
     """What a job's photos (`new`) are organized with: photos that may move, the albums near them, all homes."""
 
     version: int
+    level: AlbumLevel
     new: Sequence[Photo] = ()
     movable: Sequence[Photo] = ()
     albums: Sequence[ExistingAlbum] = ()
@@ -130,6 +141,7 @@ class _Writer:
             held = {photo.id for photo in self._existing[key].photos}
             rows.extend(self._conn, values, changed=held != (held - given).union(proposal.photo_ids))
         rows.place(self._conn, key, proposal.photo_ids)
+        rows.set_clocks(self._conn, {photo_id: proposal.clock_shifts.get(photo_id) for photo_id in proposal.photo_ids})
         rows.arrange(self._conn, key, proposal.chapter_ids)
         return key
 
@@ -163,7 +175,7 @@ def _check_total(photos: Sequence[Photo], proposals: Sequence[Proposal]) -> None
 
 
 def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbum]:
-    near = rows.near(conn, spans, REACH)
+    near = rows.near(conn, spans, REACH, YEAR, MOST)
     members: dict[int, list[Photo]] = {row["id"]: [] for row in near}
     for row in images.of_albums(conn, list(members)):
         members[row["album_id"]].append(_photo(row))
@@ -181,7 +193,7 @@ def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbu
 
 
 def _touched(spans: Sequence[rows.Span], new: Sequence[Photo], periods: Sequence[tuple[date, date]]) -> list[rows.Span]:
-    """The stretches with new photos, and those that were, in any zone, in some periods of local time."""
+    """The stretches with these photos, and those that were, in any zone, in some periods of local time."""
     begins = [since for since, _ in spans]
     touched = {_index(photo, begins) for photo in new if photo.taken_at}
     for index, (since, until) in enumerate(spans):
@@ -224,4 +236,5 @@ def _photo(row: dict[str, Any]) -> Photo:
         content_type=row["content_type"],
         width=row["width"],
         height=row["height"],
+        clock_shift=timedelta(seconds=row["clock_shift_seconds"]),
     )

@@ -1,6 +1,8 @@
 """Read albums, with signed addresses for their photos."""
 
 import base64
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +11,9 @@ from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.signing import Signer
 from momentarium_cli.backend.storage.base import Storage
 from momentarium_cli.errors import NotFound
-from momentarium_cli.models import Album, AlbumKind, AlbumPage, Gallery, Photo
+from momentarium_cli.models import Album, AlbumKind, AlbumNode, AlbumPage, AlbumTree, Chapter, Gallery, Photo
+
+Row = dict[str, Any]
 
 _FIRST = ("infinity", 0)
 _PHOTO_COLUMNS = set(Photo.model_fields) - {"original_url", "preview_url", "thumb_url", "thumbhash"}
@@ -35,6 +39,18 @@ class Galleries:
         more = self._signer.seal("albums", _position(shown[-1])) if len(found) > limit else None
         return Gallery(user_id=user_id, albums=[self._album(row) for row in shown], next_cursor=more)
 
+    def tree(self, user_id: int, *, cursor: str | None = None, limit: int = 50) -> AlbumTree:
+        """A page of trips with their albums and of albums that are in none, newest first."""
+        before = tuple(self._signer.open("tree", cursor)) if cursor else _FIRST
+        with self._database.transaction(user_id) as conn:
+            level = albums.level(conn)
+            found = albums.roots(conn, before, limit + 1)
+            shown = found[:limit]
+            parts = albums.parts(conn, [row["id"] for row in shown if row["kind"] == AlbumKind.TRIP])
+            chapters = albums.chapters(conn, [row["id"] for row in (*shown, *parts)])
+        more = self._signer.seal("tree", _position(shown[-1])) if len(found) > limit else None
+        return AlbumTree(level=level, nodes=_nodes(shown, parts, chapters), next_cursor=more)
+
     def album(self, user_id: int, album_id: int, *, cursor: str | None = None, limit: int = 200) -> AlbumPage:
         """An album and a page of its photos, in its order."""
         order, image_id = self._signer.open("photos", cursor) if cursor else (0, 0)
@@ -51,7 +67,7 @@ class Galleries:
             next_cursor=self._signer.seal("photos", last) if last else None,
         )
 
-    def _album(self, row: dict[str, Any]) -> Album:
+    def _album(self, row: Row) -> Album:
         return Album(
             id=row["id"],
             title=row["title"],
@@ -67,7 +83,7 @@ class Galleries:
             updated_at=row["updated_at"],
         )
 
-    def _photo(self, row: dict[str, Any]) -> Photo:
+    def _photo(self, row: Row) -> Photo:
         known = {name: row[name] for name in _PHOTO_COLUMNS}
         return Photo(
             **known,
@@ -83,6 +99,15 @@ class Galleries:
         return self._storage.at(region).download_url(key, content_type="image/jpeg") if key else None
 
 
-def _position(row: dict[str, Any]) -> tuple[str, int]:
+def _nodes(roots: Sequence[Row], parts: Sequence[Row], chapters: Sequence[Row]) -> list[AlbumNode]:
+    of_album, of_trip = defaultdict(list), defaultdict(list)
+    for row in chapters:
+        of_album[row["album_id"]].append(Chapter(**row))
+    for row in parts:
+        of_trip[row["parent_id"]].append(AlbumNode(**row, chapters=of_album[row["id"]]))
+    return [AlbumNode(**row, albums=of_trip[row["id"]], chapters=of_album[row["id"]]) for row in roots]
+
+
+def _position(row: Row) -> tuple[str, int]:
     starts_at: datetime | None = row["starts_at"]
     return (starts_at.isoformat() if starts_at else "-infinity", row["id"])

@@ -20,7 +20,7 @@ from momentarium_cli.backend.db.uploads import Issued
 from momentarium_cli.backend.queues.base import Queue
 from momentarium_cli.backend.storage.base import ObjectInfo, Storage, is_key
 from momentarium_cli.errors import Conflict, MomentariumError, NotAsDescribed, NotFound
-from momentarium_cli.models import JobState, JobStatus, Process, ProcessImage
+from momentarium_cli.models import AlbumLevel, JobState, JobStatus, Process, ProcessImage
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,23 @@ class Jobs:
         stored = self._verified(request.images, issued)
         with self._database.transaction(user_id) as conn:
             return self._register(conn, request, issued, stored, idempotency_key, checksum)
+
+    def regroup(self, user_id: int, level: AlbumLevel, idempotency_key: UUID) -> tuple[Job, bool]:
+        """A job that makes the albums of the whole library anew, at this level; and whether it was there before."""
+        checksum = hashlib.sha256(f"regroup to {level}".encode()).hexdigest()
+        with self._database.transaction(user_id) as conn:
+            job = rows.add(
+                conn,
+                import_id=idempotency_key,
+                image_keys=[],
+                idempotency_key=idempotency_key,
+                request_sha256=checksum,
+                album_level=level.value,
+            )
+            if job is None:
+                return _same(_found(rows.by_idempotency_key(conn, idempotency_key)), checksum), True
+            self._queue.deliver(job.id, job.fence, conn)
+            return job, False
 
     def status(self, user_id: int, job_id: UUID) -> JobStatus:
         """A job as its owner sees it. Asking also wakes what is overdue."""

@@ -98,7 +98,7 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             queue,
             Verifying(database, storage, images),
             Previews(database, storage, decoder, arrivals),
-            Albums(database, jobs, LocalOrganizer()),
+            Albums(database, jobs, LocalOrganizer(settings.organizer.language)),
             housekeeping,
         )
         deliveries = stack.enter_context(Deliveries(jobs, worker, housekeeping).open())

@@ -10,7 +10,10 @@ from momentarium_cli.client.transport import Answer, Transport
 from momentarium_cli.errors import BadRequest
 from momentarium_cli.models import (
     Album,
+    AlbumLevel,
+    AlbumNode,
     AlbumPage,
+    AlbumTree,
     CompleteUpload,
     Gallery,
     GenerateUrls,
@@ -21,6 +24,7 @@ from momentarium_cli.models import (
     Photo,
     Process,
     ProcessImage,
+    Regroup,
     UploadFile,
     UploadSlot,
     UploadSlots,
@@ -89,6 +93,27 @@ class Api:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    def tree(self) -> Iterator[AlbumNode]:
+        """Trips with their albums, and albums that are in none; newest first."""
+        cursor: str | None = None
+        while True:
+            params = {"limit": 200, **({"cursor": cursor} if cursor else {})}
+            page = _parsed(AlbumTree, self.transport.call("GET", "/api/albums/tree", params=params))
+            yield from page.nodes
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def level(self) -> AlbumLevel:
+        """The level of the tree that the albums are at."""
+        return _parsed(AlbumTree, self.transport.call("GET", "/api/albums/tree", params={"limit": 1})).level
+
+    def regroup(self, level: AlbumLevel, key: UUID) -> JobAccepted:
+        """Have all albums made anew at a level; the same again with the same key is the same job."""
+        headers = {"Idempotency-Key": str(key)}
+        body = _dump(Regroup(level=level))
+        return _parsed(JobAccepted, self.transport.call("POST", "/api/albums/regroup", body=body, headers=headers))
 
     def album(self, album_id: int) -> tuple[Album, Iterator[Photo]]:
         """An album, and its photos in their order."""

@@ -7,6 +7,8 @@ from threading import Event as StopEvent
 from typing import Self
 from uuid import UUID
 
+from uuid6 import uuid7
+
 from momentarium_cli import config
 from momentarium_cli.client import poll
 from momentarium_cli.client.api import Api
@@ -18,7 +20,7 @@ from momentarium_cli.client.send import Staging
 from momentarium_cli.client.transport import FixedServer, Server, Transport
 from momentarium_cli.config import Settings
 from momentarium_cli.errors import LockHeld, NotAllowed, Stopped, UsageError
-from momentarium_cli.models import Album, JobAccepted, JobStatus, Me, Photo, ProcessImage
+from momentarium_cli.models import Album, AlbumLevel, AlbumNode, JobAccepted, JobStatus, Me, Photo, ProcessImage
 from momentarium_cli.rendezvous import Lock
 
 _LOOK_SECONDS = 0.2
@@ -118,6 +120,14 @@ class Momentarium:
     def gallery(self) -> Iterator[Album]:
         """All albums, newest first."""
         return self.api.albums()
+
+    def tree(self) -> Iterator[AlbumNode]:
+        """Trips with their albums, and albums that are in none, each with its chapters; newest first."""
+        return self.api.tree()
+
+    def regroup(self, level: AlbumLevel) -> JobAccepted:
+        """Have all albums made anew at a level of the tree; those that their owner touched stay."""
+        return self.api.regroup(level, uuid7())
 
     def album(self, album_id: int) -> tuple[Album, Iterator[Photo]]:
         """An album, and its photos in their order."""

@@ -73,6 +73,25 @@ def test_people_see_the_albums_too(first: Done, shared: Program) -> None:
     assert "IMG_0501_007.jpg" in shown
 
 
+def test_the_tree_lists_the_albums_too(first: Done, shared: Program) -> None:
+    nodes = shared.ok("albums", "tree", "--json").json["nodes"]
+    assert [(node["title"], node["photo_count"], node["albums"]) for node in nodes] == [
+        ("20 July 2024", 5, []),
+        ("1 May 2024", 8, []),
+    ]
+    assert "20 July 2024: 5 photos, 2024-07-20" in shared.ok("albums", "tree").out
+
+
+def test_albums_are_regrouped_and_back(first: Done, shared: Program) -> None:
+    before = shared.ok("albums", "list", "--json").json
+    assert "completed" in shared.ok("albums", "regroup", "--coarser").out
+    assert shared.ok("albums", "tree", "--json").json["level"] == "trips"
+    assert "as coarse as they can be" in shared.ok("albums", "regroup", "--coarser").err
+    shared.ok("albums", "regroup", "--level", "albums")
+    assert shared.ok("albums", "list", "--json").json == before
+    assert shared.run("albums", "regroup").code == 2
+
+
 def test_an_import_and_each_job_have_a_status(first: Done, shared: Program) -> None:
     import_, job = first.summary["import"], first.summary["jobs"][0]["id"]
     for wanted in ([], [import_], [job]):

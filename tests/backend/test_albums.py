@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from random import Random
 from threading import Event
 from typing import Any
 
 import pytest
+from uuid6 import uuid7
 
 from momentarium_cli.backend.albums import Albums
 from momentarium_cli.backend.lease import Lease
 from momentarium_cli.backend.organize.local import LocalOrganizer
+from momentarium_cli.errors import Conflict
+from momentarium_cli.models import AlbumLevel
 from tests.backend.bench import Bench, batch
+from tests.backend.organize.test_clocks import journey
 
 MAY = datetime(2024, 5, 1, 10)
 
@@ -113,3 +118,68 @@ def test_homes_found_later_turn_the_photos_of_everyday_life_back_into_it(bench: 
         "Everyday, July 2024",
     ]
     assert sum(album["photos"] for album in albums(bench)) == 72
+
+
+def test_photos_here_and_there_of_a_year_are_one_album_until_a_month_has_enough(bench: Bench, user: int) -> None:
+    january, september = datetime(2024, 1, 2, 10), datetime(2024, 9, 20, 10)
+    organize(bench, user, [january])
+    organize(bench, user, [september])
+    assert [(album["title"], album["photos"]) for album in albums(bench)] == [("Everyday, 2024", 2)]
+    organize(bench, user, hours(january, 150, 300, 450, 600))
+    assert [(album["title"], album["photos"]) for album in albums(bench)] == [
+        ("Everyday, January 2024", 5),
+        ("Everyday, September 2024", 1),
+    ]
+
+
+def regroup(bench: Bench, user: int, level: AlbumLevel) -> None:
+    job = bench.jobs.claim(bench.jobs.regroup(user, level, uuid7())[0].id)
+    assert job is not None
+    Albums(bench.database, bench.jobs, LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
+
+
+def test_regrouped_albums_are_trips_or_chapters_and_later_photos_keep_to_it(bench: Bench, user: int) -> None:
+    days = hours(MAY, 0, 1, 2, 3, 4, 5, 24, 25, 26, 27, 28, 29)
+    later = hours(MAY, 90, 91, 92, 93, 94)
+    organize(bench, user, [*days, *later])
+    before = [(album["title"], album["photos"]) for album in albums(bench)]
+    assert [count for _, count in before] == [12, 5]
+    regroup(bench, user, AlbumLevel.TRIPS)
+    assert [(album["title"], album["photos"]) for album in albums(bench)] == [("1–5 May 2024", 17)]
+    assert trips(bench) == []
+    organize(bench, user, hours(MAY, 160, 161, 162, 163, 164))
+    assert [album["photos"] for album in albums(bench)] == [22]
+    regroup(bench, user, AlbumLevel.CHAPTERS)
+    assert [album["photos"] for album in albums(bench)] == [6, 6, 5, 5]
+    assert bench.galleries.tree(user).level is AlbumLevel.CHAPTERS
+    bench.run("delete from images where taken_at >= %s", MAY + timedelta(hours=160))
+    regroup(bench, user, AlbumLevel.ALBUMS)
+    assert [(album["title"], album["photos"]) for album in albums(bench)] == before
+
+
+def test_a_job_that_regroups_is_one_of_the_user_s_jobs_and_the_same_for_the_same_key(bench: Bench, user: int) -> None:
+    key = uuid7()
+    first, again = (bench.jobs.regroup(user, AlbumLevel.TRIPS, key) for _ in range(2))
+    assert (first[0].id, first[1], again[1]) == (again[0].id, False, True)
+    with pytest.raises(Conflict):
+        bench.jobs.regroup(user, AlbumLevel.CHAPTERS, key)
+    claimed = bench.jobs.claim(bench.accept(user).id)
+    assert claimed is not None
+    assert claimed.id == first[0].id, "jobs are taken in their order"
+
+
+def test_photos_of_a_wrong_clock_are_shown_where_they_belong_and_say_what_they_said(bench: Bench, user: int) -> None:
+    photos = journey(Random(1), together=True, wrong=timedelta(hours=24), days=2)
+    phone = [one.taken_at for one in photos if one.latitude is not None and one.taken_at]
+    camera = [one.taken_at for one in photos if one.latitude is None and one.taken_at]
+    organize(bench, user, camera, camera="Canon EOS 60D")
+    organize(bench, user, phone, camera="Pixel 8", latitude=38.7139, longitude=-9.1334)
+    shown = bench.run("select camera, taken_at, clock_shift_seconds from images order by id")
+    assert {(row["camera"], round(row["clock_shift_seconds"] / 3600)) for row in shown} == {
+        ("Canon EOS 60D", 24),
+        ("Pixel 8", 0),
+    }
+    assert sorted(row["taken_at"] for row in shown) == sorted([*phone, *camera])
+    found = albums(bench)
+    assert sum(album["photos"] for album in found) == len(photos)
+    assert found[0]["starts_at"].date() == min(phone).date()

@@ -37,6 +37,53 @@ def test_pages_walk_all_albums_newest_first_and_those_without_dates_last(bench: 
         assert seen == [album_id for _, album_id in expected]
 
 
+def test_pages_walk_the_tree_as_the_gallery_and_a_trip_stands_for_its_albums(bench: Bench) -> None:
+    user = bench.user()
+    starts = [DAY, None, DAY + timedelta(days=1), DAY + timedelta(days=2), DAY, datetime(1826, 1, 1)]
+    made = with_albums(bench, user, starts)
+    with_albums(bench, bench.user(), starts)
+    trip = made[3]
+    bench.run("update albums set kind = 'trip' where id = %s", trip)
+    with bench.database.transaction(user) as conn:
+        albums.into_trip(conn, [made[2], made[0]], trip)
+    for limit in (1, 2, 3, 7, 200):
+        seen, cursor = [], None
+        while True:
+            page = bench.galleries.tree(user, cursor=cursor, limit=limit)
+            assert len(page.nodes) <= limit
+            seen += [(node.id, [album.id for album in node.albums]) for node in page.nodes]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert seen == [(made[4], []), (trip, [made[0], made[2]]), (made[5], []), (made[1], [])]
+
+
+def test_the_tree_has_no_trip_and_no_chapter_whose_photos_are_all_in_the_bin(bench: Bench) -> None:
+    user = bench.user()
+    keys = [bench.photo(user) for _ in range(4)]
+    bench.accept(user, *keys)
+    trip, first, second = with_albums(bench, user, [DAY, DAY, DAY])
+    bench.run("update albums set kind = 'trip' where id = %s", trip)
+    with bench.database.transaction(user) as conn:
+        ids = [row["id"] for row in images.unplaced(conn, keys)]
+        albums.into_trip(conn, [first, second], trip)
+        albums.place(conn, first, ids[:3])
+        albums.arrange(conn, first, [ids[1]])
+        albums.place(conn, second, ids[3:])
+
+    def tree() -> list[tuple[int, int, list[tuple[int, list[int]]]]]:
+        return [
+            (node.id, node.photo_count, [(a.id, [c.photo_count for c in a.chapters]) for a in node.albums])
+            for node in bench.galleries.tree(user).nodes
+        ]
+
+    assert tree() == [(trip, 4, [(first, [1, 2]), (second, [])])]
+    bench.run("update images set deleted_at = now() where id = any(%s)", [ids[0], ids[3]])
+    assert tree() == [(trip, 2, [(first, [2])])]
+    bench.run("update images set deleted_at = now()")
+    assert tree() == []
+
+
 def test_pages_walk_all_photos_of_an_album_in_its_order(bench: Bench) -> None:
     user = bench.user()
     keys = [bench.photo(user) for _ in range(7)]
@@ -88,5 +135,7 @@ def test_a_cursor_is_good_for_what_it_was_given_for(bench: Bench) -> None:
                    "é.ü", payload, "a" * 5000):  # fmt: skip
         with pytest.raises(BadRequest, match="cursor"):
             bench.galleries.gallery(user, cursor=forged)
+    with pytest.raises(BadRequest, match="cursor"):
+        bench.galleries.tree(user, cursor=cursor)
     with pytest.raises(BadRequest):
         bench.galleries.album(user, first, cursor=cursor)

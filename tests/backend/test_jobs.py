@@ -17,7 +17,7 @@ from momentarium_cli.backend.lease import JobLost, Lease
 from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Photo, Proposal
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.errors import Conflict, NotAsDescribed, NotFound, Temporary
-from momentarium_cli.models import AlbumKind, JobState
+from momentarium_cli.models import AlbumKind, AlbumLevel, JobState
 from tests.backend.bench import Bench, batch
 
 ERROR = Temporary("The store was away.")
@@ -344,7 +344,11 @@ class ReactingOrganizer:
         self.reactions: list[Callable[[], object]] = []
 
     def organize(
-        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+        self,
+        photos: Sequence[Photo],
+        existing: Sequence[ExistingAlbum],
+        homes: Sequence[Home] = (),
+        level: AlbumLevel = AlbumLevel.ALBUMS,
     ) -> Sequence[Proposal]:
         self.calls += 1
         if self.reactions:
@@ -419,7 +423,11 @@ class TestFinishing:
     def test_an_organizer_that_forgets_a_photo_is_not_believed(self, bench: Bench, user: int) -> None:
         class Forgetful(ReactingOrganizer):
             def organize(
-                self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+                self,
+                photos: Sequence[Photo],
+                existing: Sequence[ExistingAlbum],
+                homes: Sequence[Home] = (),
+                level: AlbumLevel = AlbumLevel.ALBUMS,
             ) -> Sequence[Proposal]:
                 return super().organize(photos[1:], existing, homes)
 

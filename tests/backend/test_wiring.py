@@ -1,15 +1,20 @@
+from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from momentarium_cli.backend.organize.languages import WORDS
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.storage.regions import RegionalStorage
 from momentarium_cli.backend.storage.s3 import S3Storage
 from momentarium_cli.backend.storage.s3_client import S3Options
-from momentarium_cli.backend.wiring import open_database, open_storage, s3_buckets, storage_root
-from momentarium_cli.config import Buckets, DatabaseSettings, Settings, StorageSettings
+from momentarium_cli.backend.wiring import open_backend, open_database, open_storage, s3_buckets, storage_root
+from momentarium_cli.config import Buckets, DatabaseSettings, Settings, StorageSettings, definitions
+from momentarium_cli.config import Organizer as OrganizerSettings
 from momentarium_cli.errors import DatabaseUnavailable, SettingsError
+from tests.backend.bench import Bench, batch
 
 
 @pytest.mark.parametrize(
@@ -120,3 +125,25 @@ def test_the_store_is_of_the_kind_that_the_settings_name(
             "eu-central-1": "https://photos-eu.s3.eu-central-1.amazonaws.com/",
             "us-east-1": "https://photos-us.s3.amazonaws.com/some/prefix/",
         }
+
+
+# --- the organizer -------------------------------------------------------------------------------------------------
+
+
+def test_the_languages_to_choose_from_are_those_that_titles_are_written_in() -> None:
+    [setting] = [item for item in definitions() if item.key == "organizer.language"]
+    assert (setting.choices, setting.default) == (tuple(WORDS), "en")
+
+
+def test_albums_are_titled_in_the_language_of_the_settings(tmp_path: Path, conninfo: str) -> None:
+    settings = Settings(
+        data_dir=tmp_path, database=DatabaseSettings(url=conninfo), organizer=OrganizerSettings(language="de")
+    )
+    with open_database(settings) as opened, open_backend(settings, opened.database) as backend:
+        bench = Bench.on(opened.database, open_storage(settings))
+        user = bench.user()
+        times = [datetime(2024, 5, 1, 10 + hour) for hour in range(5)]
+        job = bench.accept_request(user, batch([bench.photo(user) for _ in times], times=times))
+        backend.worker.run(job.id, Event())
+        [album] = bench.galleries.gallery(user).albums
+    assert album.title == "1. Mai 2024"

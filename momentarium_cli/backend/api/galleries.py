@@ -7,9 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from momentarium_cli.backend.api.auth import CallerDep, ServicesDep, bearer
+from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.storage.base import DOWNLOAD_GRID_SECONDS
 from momentarium_cli.errors import NotFound
-from momentarium_cli.models import AlbumPage, Gallery, JobAccepted, JobState, Process
+from momentarium_cli.models import AlbumPage, AlbumTree, Gallery, JobAccepted, JobState, Process, Regroup
 
 router = APIRouter()
 
@@ -25,7 +26,10 @@ def process(
     services: ServicesDep,
 ) -> JobAccepted:
     """Register uploaded photos and have them organized in the background."""
-    job, replayed = services.jobs.accept(caller.user_id, body, idempotency_key)
+    return _accepted(*services.jobs.accept(caller.user_id, body, idempotency_key), response)
+
+
+def _accepted(job: Job, replayed: bool, response: Response) -> JobAccepted:
     response.headers["Location"] = f"/api/jobs/{job.id}/status"
     response.headers["Retry-After"] = str(FIRST_POLL_SECONDS)
     if replayed:
@@ -57,6 +61,31 @@ def gallery(
 def _names(header: str, tag: str) -> bool:
     """Whether If-None-Match names the tag; a proxy that compresses makes it a weak one."""
     return tag in (part.strip().removeprefix("W/") for part in header.split(","))
+
+
+@router.get("/api/albums/tree", **bearer("read"))
+def tree(
+    caller: CallerDep,
+    services: ServicesDep,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AlbumTree:
+    """Trips with their albums, and albums that are in none, each with its chapters; newest first."""
+    return services.galleries.tree(caller.user_id, cursor=cursor, limit=limit)
+
+
+@router.post("/api/albums/regroup", status_code=202, **bearer("edit"))
+def regroup(
+    body: Regroup,
+    idempotency_key: Annotated[
+        UUID, Header(description="a new UUID, version 7; the same request again is the same job")
+    ],
+    response: Response,
+    caller: CallerDep,
+    services: ServicesDep,
+) -> JobAccepted:
+    """Make all albums anew in the background, at this level of the tree; those that their owner touched stay."""
+    return _accepted(*services.jobs.regroup(caller.user_id, body.level, idempotency_key), response)
 
 
 @router.get("/api/albums/{album_id}", **bearer("read"))

@@ -1,6 +1,6 @@
 """Rows of albums and album_images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from momentarium_cli.backend.db.pool import Connection
 from momentarium_cli.backend.db.sql import load
-from momentarium_cli.models import AlbumSummary
+from momentarium_cli.models import AlbumLevel, AlbumSummary
 
 SQL = load("albums")
 
@@ -20,6 +20,21 @@ Row = dict[str, Any]
 def page(conn: Connection, before: tuple[str, int], limit: int) -> list[Row]:
     """`before`: starts_at and id of the last one of the page before; ("infinity", 0) for the first page."""
     return conn.execute(SQL["page"], {"starts_at": before[0], "id": before[1], "limit": limit}).fetchall()
+
+
+def roots(conn: Connection, before: tuple[str, int], limit: int) -> list[Row]:
+    """Trips, and albums that are in none; `before` is that of `page`."""
+    return conn.execute(SQL["roots"], {"starts_at": before[0], "id": before[1], "limit": limit}).fetchall()
+
+
+def parts(conn: Connection, trip_ids: Sequence[int]) -> list[Row]:
+    """The albums of trips, oldest first."""
+    return conn.execute(SQL["parts"], {"trip_ids": list(trip_ids)}).fetchall()
+
+
+def chapters(conn: Connection, album_ids: Sequence[int]) -> list[Row]:
+    """Of albums that have several, in their order."""
+    return conn.execute(SQL["chapters"], {"album_ids": list(album_ids)}).fetchall()
 
 
 def one(conn: Connection, album_id: int) -> Row | None:
@@ -44,16 +59,27 @@ def keep_homes(conn: Connection, kept: Sequence[Row]) -> None:
     conn.execute(SQL["keep_homes"], {"homes": Jsonb(list(kept))})
 
 
+def level(conn: Connection) -> AlbumLevel:
+    row = conn.execute(SQL["level"]).fetchone()
+    return AlbumLevel(row["album_level"]) if row else AlbumLevel.ALBUMS
+
+
+def keep_level(conn: Connection, kept: AlbumLevel) -> None:
+    conn.execute(SQL["keep_level"], {"level": kept.value})
+
+
 def stretches(conn: Connection, gap: timedelta) -> list[Span]:
     """The spans of UTC, between gaps of at least this length, in which there are photos; in order."""
     breaks = conn.execute(SQL["breaks"], {"gap": gap}).fetchall()
     return [(before["after"], after["before"]) for before, after in pairwise(breaks)]
 
 
-def near(conn: Connection, spans: Sequence[Span], reach: timedelta) -> list[Row]:
-    """Albums of events and of every day within reach of these spans, and albums without dates."""
+def near(conn: Connection, spans: Sequence[Span], reach: timedelta, year: timedelta, most: int) -> list[Row]:
+    """Albums of events and of every day within reach of these spans, those of every day with `most` photos within
+    `year` of them, and albums without dates."""
     since, until = [span[0] for span in spans], [span[1] for span in spans]
-    return conn.execute(SQL["near"], {"since": since, "until": until, "reach": reach}).fetchall()
+    values = {"since": since, "until": until, "reach": reach, "year": year, "most": most}
+    return conn.execute(SQL["near"], values).fetchall()
 
 
 def add(conn: Connection, values: Row) -> int:
@@ -70,6 +96,12 @@ def extend(conn: Connection, values: Row, *, changed: bool) -> None:
 def place(conn: Connection, album_id: int, image_ids: Sequence[int]) -> None:
     """Put photos into an album, out of the one they were in; others that it has stay."""
     conn.execute(SQL["place"], {"album_id": album_id, "image_ids": list(image_ids)})
+
+
+def set_clocks(conn: Connection, shifts: Mapping[int, timedelta | None]) -> None:
+    """What must be added to the times that these photos' cameras gave."""
+    seconds = [int(shift.total_seconds()) if shift else 0 for shift in shifts.values()]
+    conn.execute(SQL["set_clocks"], {"image_ids": list(shifts), "seconds": seconds})
 
 
 def arrange(conn: Connection, album_id: int, chapter_ids: Sequence[int]) -> None:

@@ -14,6 +14,38 @@ select a.*, n.shown as photo_count,
  order by coalesce(a.starts_at, '-infinity') desc, a.id desc
  limit %(limit)s
 
+-- roots: trips, and albums that are in none, in the order of the gallery; not those whose photos are all in the bin
+select a.*, n.shown as photo_count
+  from albums a
+ cross join lateral (select count(*) filter (where i.deleted_at is null) as shown, count(*) as held
+                       from albums b join album_images x on x.album_id = b.id join images i on i.id = x.image_id
+                      where b.id = a.id or b.parent_id = a.id) n
+ where (coalesce(a.starts_at, '-infinity'), a.id) < (%(starts_at)s::timestamp, %(id)s) and a.parent_id is null
+   and (n.shown > 0 or n.held = 0)
+ order by coalesce(a.starts_at, '-infinity') desc, a.id desc
+ limit %(limit)s
+
+-- parts: the albums of trips, oldest first
+select a.*, n.shown as photo_count
+  from albums a
+ cross join lateral (select count(*) filter (where i.deleted_at is null) as shown, count(*) as held
+                       from album_images x join images i on i.id = x.image_id where x.album_id = a.id) n
+ where a.parent_id = any(%(trip_ids)s) and (n.shown > 0 or n.held = 0)
+ order by a.starts_at nulls last, a.id
+
+-- chapters: those of albums that have several, in their order
+with photos as (
+  select x.album_id, sum(x.begins_chapter::int) over (partition by x.album_id order by x.display_order) as chapter,
+         case when i.taken_at_source is distinct from 'mtime' then i.taken_at + make_interval(secs => i.clock_shift_seconds) end
+           as taken_at, i.deleted_at
+    from album_images x join images i on i.id = x.image_id
+   where x.album_id = any(%(album_ids)s)
+     and exists (select from album_images b where b.album_id = x.album_id and b.begins_chapter)
+)
+select album_id, count(*) as photo_count, min(taken_at) as starts_at, max(taken_at) as ends_at
+  from photos where deleted_at is null
+ group by album_id, chapter order by album_id, chapter
+
 -- one: an album
 select a.*,
        c.thumb_key as cover_key, c.region as cover_region,
@@ -41,6 +73,12 @@ select homes from users where id = app_user()
 -- keep_homes: what it shows now
 update users set homes = %(homes)s where id = app_user()
 
+-- level: that of the tree which the user's albums are at
+select album_level from users where id = app_user()
+
+-- keep_level: what they are at now
+update users set album_level = %(level)s where id = app_user()
+
 -- breaks: the gaps between photos of at least so many hours, and the first and the last photo
 select before, nullif(at, 'infinity') as after
   from (select at, lag(at) over (order by at) as before
@@ -50,13 +88,19 @@ select before, nullif(at, 'infinity') as after
  where before is null or at - before >= %(gap)s
  order by gaps.at
 
--- near: albums that photos of these spans may be in, or continue: those near them, and those that have no time
-select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited from albums
+-- near: albums that photos of these spans may be in, or continue: those near them, those of their years, and those
+-- that have no time
+select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited from albums a
  where kind in ('undated', 'screenshots')
     or kind in ('event', 'everyday')
        and exists (select from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) as span (since, until)
                     where starts_at at time zone 'UTC' <= until + %(reach)s
                       and ends_at at time zone 'UTC' >= since - %(reach)s)
+    or kind = 'everyday'
+       and exists (select from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) as span (since, until)
+                    where starts_at at time zone 'UTC' <= until + %(year)s
+                      and ends_at at time zone 'UTC' >= since - %(year)s)
+       and (select count(*) from album_images x where x.album_id = a.id) <= %(most)s
  order by id
 
 -- add: an album of a job
@@ -85,10 +129,16 @@ select %(album_id)s, x.image_id, app_user(), x.ordinality
     do update set album_id = excluded.album_id, display_order = excluded.display_order, begins_chapter = false
         where album_images.album_id <> excluded.album_id
 
+-- set_clocks: what must be added to the times of photos
+update images i set clock_shift_seconds = s.seconds
+  from unnest(%(image_ids)s::bigint[], %(seconds)s::integer[]) as s (image_id, seconds)
+ where i.id = s.image_id and i.clock_shift_seconds <> s.seconds
+
 -- reorder: an album's photos by the time they were taken, then by name
 update album_images a set display_order = o.position
   from (select i.id, row_number() over (
-            order by case i.taken_at_source when 'mtime' then null else i.taken_sort end nulls last,
+            order by case i.taken_at_source when 'mtime' then null else i.taken_sort + make_interval(secs => i.clock_shift_seconds) end
+            nulls last,
                      i.source_folder, i.original_filename, i.id) as position
           from album_images x join images i on i.id = x.image_id where x.album_id = %(album_id)s) o
  where a.album_id = %(album_id)s and a.image_id = o.id and a.display_order <> o.position
@@ -99,7 +149,8 @@ update album_images set begins_chapter = not begins_chapter
 
 -- span: when an album's photos were taken
 update albums a set starts_at = s.starts_at, ends_at = s.ends_at
-  from (select min(i.taken_at) as starts_at, max(i.taken_at) as ends_at
+  from (select min(i.taken_at + make_interval(secs => i.clock_shift_seconds)) as starts_at,
+               max(i.taken_at + make_interval(secs => i.clock_shift_seconds)) as ends_at
           from album_images x join images i on i.id = x.image_id
          where x.album_id = %(album_id)s and i.taken_at_source is distinct from 'mtime') s
  where a.id = %(album_id)s and (a.starts_at, a.ends_at) is distinct from (s.starts_at, s.ends_at)

@@ -16,7 +16,10 @@ SQL = load("jobs")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A row; times are UTC. Only whoever holds the current `fence` may write to a job that is processing."""
+    """A row; times are UTC. Only whoever holds the current `fence` may write to a job that is processing.
+
+    One with an `album_level` has no photos: it makes the albums of the whole library anew.
+    """
 
     id: UUID
     user_id: int
@@ -42,6 +45,7 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    album_level: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,15 @@ def _one(conn: Connection, name: str, **values: Any) -> Job | None:
 
 
 def add(
-    conn: Connection, *, import_id: UUID, image_keys: Sequence[str], idempotency_key: UUID, request_sha256: str
+    conn: Connection,
+    *,
+    import_id: UUID,
+    image_keys: Sequence[str],
+    idempotency_key: UUID,
+    request_sha256: str,
+    album_level: str | None = None,
 ) -> Job | None:
-    """The new job, or None if this batch has one."""
+    """The new job, or None if this batch has one. `album_level`: it has no photos, and regroups the library to it."""
     return _one(
         conn,
         "add",
@@ -68,6 +78,7 @@ def add(
         image_keys=list(image_keys),
         idempotency_key=idempotency_key,
         request_sha256=request_sha256,
+        album_level=album_level,
     )
 
 

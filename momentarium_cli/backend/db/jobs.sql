@@ -1,6 +1,7 @@
--- add: a job for a batch; nothing if this batch has one
-insert into processing_jobs (user_id, import_id, image_keys, idempotency_key, request_sha256, total)
-values (app_user(), %(import_id)s, %(image_keys)s, %(idempotency_key)s, %(request_sha256)s, cardinality(%(image_keys)s::text[]))
+-- add: a job for a batch, or one that regroups; nothing if this batch has one
+insert into processing_jobs (user_id, import_id, image_keys, idempotency_key, request_sha256, total, album_level)
+values (app_user(), %(import_id)s, %(image_keys)s, %(idempotency_key)s, %(request_sha256)s,
+        cardinality(%(image_keys)s::text[]), %(album_level)s)
 on conflict (user_id, idempotency_key) do nothing
 returning *
 

@@ -11,28 +11,30 @@ home        a place of everyday life, for as long as it was one
 stretch     the photos between two gaps of ALWAYS; what lies beyond says nothing of how they belong together
 
 An organizer is total: every photo it is given is in exactly one proposal. Given are new photos and, so that the order
-of imports changes nothing, those of their stretch that are in albums nobody touched; these are in `existing` too, and
-may move. It never moves a photo that is in `existing` alone, and never touches the title of an album whose owner
-edited it. An album that was left without photos is gone; one that lost some and keeps others has a proposal, with or
-without photos.
+of imports changes nothing, those of their stretch that are in albums nobody touched, and of the stretches of those few
+that `everyday.undecided` names; these are in `existing` too, and may move. It never moves a photo that is in `existing`
+alone, and never touches the title of an album whose owner edited it. An album that was left without photos is gone; one
+that lost some and keeps others has a proposal, with or without photos.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 
 TITLE_LIMIT = 80  # characters, on one line and without control characters
-REACH = timedelta(days=32)  # albums nearer than this to a stretch are given: its month, in any zone
+REACH = timedelta(days=34)  # albums nearer than this to a stretch are given: its month, in any zone, by any clock,
+YEAR = timedelta(days=369)  # and nearer than this those of years, which have few photos
 
 
 @dataclass(frozen=True, slots=True)
 class Photo:
     """taken_at is local wall time without a zone, taken_sort is UTC; both are None where the photo is undated.
 
-    A time that only the file system gave (source mtime) does not date a photo.
+    A time that only the file system gave (source mtime) does not date a photo. `clock_shift` was found earlier: both
+    times are as the camera gave them, and are right with it added.
     """
 
     id: int
@@ -47,6 +49,7 @@ class Photo:
     content_type: str = "image/jpeg"
     width: int | None = None
     height: int | None = None
+    clock_shift: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,7 +74,7 @@ class Trip:
 
 @dataclass(frozen=True, slots=True)
 class ExistingAlbum:
-    """An album within REACH of the photos' stretches, or one that has no time; `edited`: its owner touched it.
+    """An album within REACH of the photos' stretches, or of YEAR, or without a time; `edited`: its owner touched it.
 
     `trip_id` is of the trip that holds it.
     """
@@ -88,7 +91,7 @@ class ExistingAlbum:
 class Proposal:
     """Photos (only those given) for a new album, or for the one with `album_id`; title, theme, place, cover and
     chapters are for the whole album. `photo_ids` are in the order in which they are shown, `chapter_ids` are the
-    photos with which a chapter but the first begins."""
+    photos with which a chapter but the first begins, `clock_shifts` those whose camera had a wrong clock, by id."""
 
     kind: AlbumKind
     title: str
@@ -99,6 +102,7 @@ class Proposal:
     cover_id: int | None = None
     chapter_ids: tuple[int, ...] = ()
     trip: Trip | None = None
+    clock_shifts: Mapping[int, timedelta] = field(default_factory=dict)
 
 
 class Organizer(Protocol):
@@ -107,6 +111,11 @@ class Organizer(Protocol):
         """What `organized_by` says, such as "local"."""
 
     def organize(
-        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+        self,
+        photos: Sequence[Photo],
+        existing: Sequence[ExistingAlbum],
+        homes: Sequence[Home] = (),
+        level: AlbumLevel = AlbumLevel.ALBUMS,
     ) -> Sequence[Proposal]:
-        """Put every photo into exactly one proposal; `homes` are those of the whole library."""
+        """Put every photo into exactly one proposal; `homes` are those of the whole library, `level` says which nodes
+        of the tree are albums."""

@@ -22,6 +22,11 @@ def month(day: date, language: str = ENGLISH) -> str:
     return _formatted("yMMMM", day, language)
 
 
+def year(day: date, language: str = ENGLISH) -> str:
+    """ "2024" """
+    return str(day.year) if language == ENGLISH else _formatted("y", day, language)
+
+
 def days(first: date, last: date, language: str = ENGLISH) -> str:
     """ "12 May 2024", "12–15 May 2024", "28 April – 3 May 2024", "30 December 2023 – 2 January 2024" """
     end = _day(last, language)

@@ -6,13 +6,14 @@ ends in the same albums. Only what an owner touched is fixed: new photos beside 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby, pairwise
 from operator import itemgetter
 
 from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Photo
+from momentarium_cli.backend.organize.clocks import corrected, wrong_clocks
 from momentarium_cli.backend.organize.events import (
     PARTY,
     RULE,
@@ -25,13 +26,13 @@ from momentarium_cli.backend.organize.events import (
     split,
     stretches,
 )
+from momentarium_cli.backend.organize.everyday import by_period, heirs
 from momentarium_cli.backend.organize.folders import given_name
 from momentarium_cli.backend.organize.homes import at_home
 from momentarium_cli.backend.organize.order import by_folder, by_time, instant
 from momentarium_cli.backend.organize.screenshots import is_screenshot
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 
-Month = tuple[int, int]
 Entry = tuple[Photo, bool]  # a photo, and whether it is given
 
 
@@ -63,19 +64,27 @@ class Group:
 
 
 def group(
-    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = (), rule: Rule = RULE
+    photos: Sequence[Photo],
+    existing: Sequence[ExistingAlbum],
+    homes: Sequence[Home] = (),
+    rule: Rule = RULE,
+    level: AlbumLevel = AlbumLevel.ALBUMS,
 ) -> list[Group]:
     """Put every photo into exactly one group; at most one group continues an album. Events come first, by time.
 
     Groups without photos are those of albums that lost some and keep others.
     """
     given = {photo.id for photo in photos}
-    fixed = {album.id: [photo for photo in album.photos if photo.id not in given] for album in existing}
+    fixed = {
+        album.id: [corrected(photo, photo.clock_shift) for photo in album.photos if photo.id not in given]
+        for album in existing
+    }
     captured = {photo.id for photo in photos if is_screenshot(photo)}
     screens = sorted((photo for photo in photos if photo.id in captured), key=by_time)
     rest = [photo for photo in photos if photo.id not in captured]
     undated = sorted((photo for photo in rest if photo.taken_at is None), key=by_folder)
-    events, few = _events([photo for photo in rest if photo.taken_at is not None], existing, fixed, homes, rule)
+    dated = [photo for photo in rest if photo.taken_at is not None]
+    events, few = _events(dated, existing, fixed, homes, rule, level)
     groups = [
         *events,
         *_everyday(few, existing, fixed),
@@ -99,7 +108,7 @@ def _diminished(
 class _Event:
     """Photos of one event, before it is known which album they continue."""
 
-    photos: list[Photo]
+    photos: Sequence[Photo]
     joins: ExistingAlbum | None  # the album with fixed photos among them
     trip: int | None
 
@@ -110,19 +119,42 @@ def _events(
     fixed: dict[int, list[Photo]],
     homes: Sequence[Home],
     rule: Rule,
+    level: AlbumLevel,
 ) -> tuple[list[Group], list[Photo]]:
     """The events that given and fixed photos make together, and the given photos that are of none."""
     events: list[_Event] = []
     few: list[Photo] = []
     holders = {photo.id: album for album in existing if album.kind is AlbumKind.EVENT for photo in fixed[album.id]}
-    for number, (run, home) in enumerate(_runs(_stretches(photos, existing, fixed), homes)):
+    placed = {photo.id for album in existing for photo in album.photos}
+    for number, (run, home) in enumerate(_runs(_stretches(photos, existing), homes)):
+        trip = None if home else number
+        worthy = []
         for together in _split(run, home, rule):
-            event = _event(together, holders, None if home else number)
-            if event.joins or _deserves_album([photo for photo, _ in together], home):
-                events.append(event)
+            joining = _joining(together, holders, placed, trip)
+            events += joining
+            taken = {*holders, *(photo.id for event in joining for photo in event.photos)}
+            left = [entry for entry in together if entry[0].id not in taken]
+            given = [photo for photo, is_given in left if is_given]
+            if given and _deserves_album([photo for photo, _ in left], home):
+                worthy.append(given)
             else:
-                few.extend(event.photos)
-    return _with_albums([event for event in events if event.photos], existing, fixed), few
+                few.extend(given)
+        events += [_Event(found, None, trip) for found in _at_level(worthy, trip, level)]
+    return _with_albums(events, existing, fixed), few
+
+
+def _at_level(events: Sequence[Sequence[Photo]], trip: int | None, level: AlbumLevel) -> Iterator[Sequence[Photo]]:
+    """What becomes albums of the events of one run."""
+    if level is AlbumLevel.CHAPTERS:
+        for event in events:
+            times = [instant(photo) for photo in event]
+            yield from (event[part.start : part.stop] for part in journey(times, chapters(times)))
+        return
+    whole = [photo for event in events for photo in event]
+    if level is AlbumLevel.TRIPS and trip is not None and whole and is_trip([instant(photo) for photo in whole]):
+        yield whole
+    else:
+        yield from events
 
 
 def _runs(found: Iterable[Sequence[Entry]], homes: Sequence[Home]) -> Iterator[tuple[Sequence[Entry], bool | None]]:
@@ -147,26 +179,45 @@ def _together(run: Sequence[Entry]) -> set[int]:
     return {index for index, (before, name) in enumerate(pairwise(names), 1) if name and name == before}
 
 
-def _event(together: Sequence[Entry], holders: dict[int, ExistingAlbum], trip: int | None) -> _Event:
-    given = [photo for photo, is_given in together if is_given]
+def _joining(
+    together: Sequence[Entry], holders: dict[int, ExistingAlbum], placed: Collection[int], trip: int | None
+) -> list[_Event]:
+    """The photos of an event that join the album with fixed photos of it: those that are in no album yet."""
+    new = [photo for photo, is_given in together if is_given and photo.id not in placed]
     old = [(photo, holders[photo.id]) for photo, is_given in together if not is_given and photo.id in holders]
-    return _Event(given, _continued(given, old) if old and given else None, trip)
+    return [_Event(new, _continued(new, old), trip)] if old and new else []
 
 
-def _stretches(
-    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
-) -> Iterator[list[Entry]]:
-    """The stretches with given photos; each photo with whether it is given. Fixed photos with a time take part."""
+def _stretches(photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> Iterator[list[Entry]]:
+    """The stretches with given photos, each with whether it is given. Fixed photos with a time take part.
+
+    They are cut by the times that cameras gave: which clock was wrong follows of a stretch.
+    """
     kinds = (AlbumKind.EVENT, AlbumKind.EVERYDAY)
+    given = {photo.id for photo in photos}
     dated = (
-        photo for album in existing if album.kind in kinds for photo in fixed[album.id] if photo.taken_at is not None
+        photo
+        for album in existing
+        if album.kind in kinds
+        for photo in album.photos
+        if photo.taken_at is not None and photo.id not in given
     )
     mixed = [*((photo, True) for photo in photos), *((photo, False) for photo in dated)]
     mixed.sort(key=lambda entry: by_time(entry[0]))
     for indices in stretches([instant(photo) for photo, _ in mixed]):
         stretch = mixed[indices.start : indices.stop]
         if any(is_given for _, is_given in stretch):
-            yield stretch
+            yield _corrected(stretch)
+
+
+def _corrected(stretch: list[Entry]) -> list[Entry]:
+    """Its photos in order by right clocks; those that stay where they are keep what was found earlier."""
+    shifts = wrong_clocks([photo for photo, _ in stretch])
+    right = [
+        (corrected(photo, shifts.get(photo.camera or "", timedelta()) if is_given else photo.clock_shift), is_given)
+        for photo, is_given in stretch
+    ]
+    return sorted(right, key=lambda entry: by_time(entry[0]))
 
 
 def _deserves_album(photos: Sequence[Photo], home: bool | None) -> bool:
@@ -253,15 +304,14 @@ def _distance(some: Sequence[Photo], others: Sequence[Photo]) -> timedelta:
     return min(abs(instant(one) - instant(other)) for one in some for other in others)
 
 
-def _everyday(photos: Iterable[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]) -> list[Group]:
-    """One group a local month."""
-    albums = {_month_of(album): album for album in _largest_last(AlbumKind.EVERYDAY, existing)}
-    months: dict[Month, list[Photo]] = defaultdict(list)
-    for photo in photos:
-        months[_month(photo)].append(photo)
+def _everyday(photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]) -> list[Group]:
+    """One group a local month, or a year."""
+    albums = [album for album in existing if album.kind is AlbumKind.EVERYDAY]
+    kept = [photo for album in albums for photo in fixed[album.id] if photo.taken_at]
+    continued = heirs(photos, albums, fixed)
     return [
-        _grown(AlbumKind.EVERYDAY, sorted(found, key=by_time), albums.get(month), fixed)
-        for month, found in sorted(months.items())
+        _grown(AlbumKind.EVERYDAY, sorted(found, key=by_time), continued.get(period), fixed)
+        for period, found in by_period(photos, kept).items()
     ]
 
 
@@ -281,15 +331,3 @@ def _grown(
 
 def _largest_last(kind: AlbumKind, existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum]:
     return sorted((album for album in existing if album.kind is kind), key=lambda album: (len(album.photos), -album.id))
-
-
-def _month_of(album: ExistingAlbum) -> Month | None:
-    """The month of most of its photos."""
-    months = Counter(_month(photo) for photo in album.photos if photo.taken_at is not None)
-    return max(months, key=lambda month: (months[month], month)) if months else None
-
-
-def _month(photo: Photo) -> Month:
-    if photo.taken_at is None:
-        raise ValueError(f"photo {photo.id} has no capture time")
-    return photo.taken_at.year, photo.taken_at.month

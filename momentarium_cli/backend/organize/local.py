@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 import numpy as np
 
@@ -17,11 +16,11 @@ from momentarium_cli.backend.organize.order import by_time
 from momentarium_cli.backend.organize.places import Place, gazetteer
 from momentarium_cli.backend.organize.text import shorten
 from momentarium_cli.backend.organize.whereabouts import place_text, short_text, whereabouts
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 
 
 class LocalOrganizer:
-    """Albums by time, titled by place, folder and date; what is no event goes to one album a month."""
+    """Albums by time, titled by place, folder and date; what is no event goes to one album a month, or a year."""
 
     def __init__(self, language: str = ENGLISH, *, rule: Rule = RULE) -> None:
         """`language`: of titles and descriptions, one of `languages.WORDS`."""
@@ -33,10 +32,14 @@ class LocalOrganizer:
         return "local"
 
     def organize(
-        self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
+        self,
+        photos: Sequence[Photo],
+        existing: Sequence[ExistingAlbum],
+        homes: Sequence[Home] = (),
+        level: AlbumLevel = AlbumLevel.ALBUMS,
     ) -> Sequence[Proposal]:
         """Put every photo into exactly one proposal; no two of them continue the same album."""
-        groups = group(photos, existing, homes, self._rule)
+        groups = group(photos, existing, homes, self._rule, level)
         located = [photo for found in groups if found.kind is AlbumKind.EVENT for photo in found.whole]
         writer = _Writer(_places(located, self._words.code), self._words)
         trips = writer.trips(groups)
@@ -99,6 +102,7 @@ class _Writer:
             cover_id=cover(whole).id,
             chapter_ids=tuple(photo.id for photo in found.chapters()),
             trip=trips.get(found.trip) if found.trip is not None else None,
+            clock_shifts={photo.id: photo.clock_shift for photo in found.photos if photo.clock_shift},
         )
 
     def _unique(self, title: str, first: Photo) -> str:
@@ -117,14 +121,10 @@ class _Writer:
             case AlbumKind.SCREENSHOTS:
                 return words.screenshots, titles.screenshots_theme(len(photos), words), None
             case AlbumKind.EVERYDAY:
-                return titles.everyday_title(_middle(times), words), titles.everyday_theme(times, words), None
+                return titles.everyday_title(times, words), titles.everyday_theme(times, words), None
             case AlbumKind.EVENT | AlbumKind.TRIP:
                 where = whereabouts(photos, self._places)
                 codes = {place.country_code for place in where.places}
                 code = codes.pop() if len(codes) == 1 else None
                 title = titles.event_title(times, short_text(where, words), titles.folder_name(photos), words, code)
                 return title, titles.event_theme(times, where, words), place_text(where, words)
-
-
-def _middle(times: Sequence[datetime]) -> datetime:
-    return sorted(times)[len(times) // 2]

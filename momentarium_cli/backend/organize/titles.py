@@ -7,10 +7,10 @@ where.
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import datetime
 
 from momentarium_cli.backend.organize.base import TITLE_LIMIT, Photo
-from momentarium_cli.backend.organize.dates import days, is_weekend, month
+from momentarium_cli.backend.organize.dates import days, is_weekend, month, year
 from momentarium_cli.backend.organize.feasts import feast
 from momentarium_cli.backend.organize.folders import given_name, without_date
 from momentarium_cli.backend.organize.languages import ENGLISH, WORDS, Words
@@ -47,8 +47,11 @@ def event_title(
     return _joined(head, when, words) if head else when
 
 
-def everyday_title(day: date, words: Words = _ENGLISH) -> str:
-    return f"{words.everyday}{words.comma}{month(day, words.code)}"
+def everyday_title(times: Sequence[datetime], words: Words = _ENGLISH) -> str:
+    """The month of local times, or their year where they are of several."""
+    first, last = min(times).date(), max(times).date()
+    when = month(first, words.code) if (first.year, first.month) == (last.year, last.month) else year(last, words.code)
+    return f"{words.everyday}{words.comma}{when}"
 
 
 def folder_name(photos: Sequence[Photo]) -> str | None:

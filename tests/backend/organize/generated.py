@@ -27,7 +27,7 @@ MOVE = datetime(2024, 7, 1)
 
 @dataclass
 class Year:
-    """`trips`: the ids of the photos of each; `camera` is of a friend, its clock wrong by `wrong`."""
+    """`trips`: the ids of the photos of each."""
 
     seed: int
     photos: list[Photo] = field(default_factory=list)
@@ -51,6 +51,15 @@ class Year:
         """Photos between nine and nine."""
         for minute in sorted(self._random.sample(range(12 * 60), photos)):
             self.take(day.replace(hour=9) + timedelta(minutes=minute), where, trip)
+
+    def friend(self, trip: str, wrong: timedelta) -> set[int]:
+        """A friend's camera, which knows no place, takes what is taken on a trip; answers the ids of its photos."""
+        seen = [photo for photo in self.photos if photo.id in self.trips[trip] and photo.altitude is None]
+        for photo in seen:
+            if photo.taken_at:
+                at = photo.taken_at + timedelta(seconds=self._random.randrange(-60, 60)) + wrong
+                self.take(at, None, trip, camera="Canon EOS 60D")
+        return {photo.id for photo in self.photos if photo.camera == "Canon EOS 60D"}
 
     def _near(self, where: Position) -> Position:
         return where[0] + self._random.gauss(0, 0.002), where[1] + self._random.gauss(0, 0.003)

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
+from datetime import timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -76,6 +77,26 @@ def test_no_title_comes_twice() -> None:
     for seed in SEEDS:
         titles = [proposal.title for proposal in made(seed)[1]]
         assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize("wrong", [timedelta(hours=-8), timedelta(hours=24)])
+@pytest.mark.parametrize("trip", ["Lisbon", "Italy"])
+def test_photos_of_a_friend_whose_clock_was_wrong_lie_beside_those_of_the_same_moments(
+    trip: str, wrong: timedelta
+) -> None:
+    one = year(1)
+    before = {proposal.title for proposal in made(1)[1]}
+    theirs = one.friend(trip, wrong)
+    proposals = LocalOrganizer().organize(one.photos, [], find_homes(spots(one.photos)))
+    shifts = {key: shift for proposal in proposals for key, shift in proposal.clock_shifts.items()}
+    assert shifts.keys() == theirs
+    assert all(abs(shift + wrong) <= timedelta(minutes=2) for shift in shifts.values())
+    assert {proposal.title for proposal in proposals} == before
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_no_clock_is_put_right_that_was_not_wrong(seed: int) -> None:
+    assert not any(proposal.clock_shifts for proposal in made(seed)[1])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -3,11 +3,13 @@ from momentarium_cli.models import AlbumKind
 from tests.backend.organize.photos import album, burst, photo
 
 
-def test_an_everyday_album_is_of_the_month_of_most_of_its_photos() -> None:
-    held = [photo("2024-05-30T10:00"), photo("2024-05-31T10:00"), photo("2024-06-01T10:00")]
-    existing = [album(1, held, AlbumKind.EVERYDAY)]
-    assert group([photo("2024-05-03T10:00")], existing)[0].album == existing[0]
-    assert group([photo("2024-06-20T10:00")], existing)[0].album is None
+def test_an_everyday_album_is_continued_by_the_month_or_the_year_that_it_has_most_photos_of() -> None:
+    may = [photo(f"2024-05-{day:02}T10:00") for day in (1, 7, 13, 19, 25)]
+    june = photo("2024-06-01T10:00")
+    existing = [album(1, [*may, june], AlbumKind.EVERYDAY), album(2, [photo("2024-01-20T10:00")], AlbumKind.EVERYDAY)]
+    assert group([photo("2024-05-30T10:00")], existing)[0].album == existing[0]
+    assert group([photo("2024-06-20T10:00")], existing)[0].album == existing[1]
+    assert group([photo("2023-06-20T10:00")], existing)[0].album is None
 
 
 def test_of_several_albums_of_a_kind_the_largest_continues_then_the_oldest() -> None:

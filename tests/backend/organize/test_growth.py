@@ -1,19 +1,23 @@
 """Same photos, any order, any batches: the same albums as one import."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from momentarium_cli.backend.organize.base import REACH, ExistingAlbum, Home, Photo, Proposal
+from momentarium_cli.backend.organize.base import REACH, YEAR, ExistingAlbum, Home, Photo, Proposal
 from momentarium_cli.backend.organize.events import stretches
+from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import changed, find_homes, spots
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import by_time, instant
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 from tests.backend.organize.photos import LISBON, MADRID, PORTO, SINTRA, photo
+from tests.backend.organize.test_clocks import journey
 
 Album = tuple[AlbumKind, str, str, str | None, frozenset[int], int | None, frozenset[int], str | None]
 
@@ -29,12 +33,25 @@ class Library:
         self.photos: dict[int, Photo] = {}
         self._trips: dict[int, str] = {}
         self._homes: list[Home] = []
+        self._level = AlbumLevel.ALBUMS
 
     def add(self, new: Sequence[Photo]) -> None:
         self.photos.update((one.id, one) for one in new)
         homes = find_homes(spots(self.photos.values()))
         spans = list(self._spans(new, changed(self._homes, homes)))
         self._homes = homes
+        near, movable = self._near(spans)
+        more = undecided([*new, *movable], near)
+        near, movable = self._near([*spans, *self._spans(more, [])])
+        self._write(LocalOrganizer().organize([*new, *movable], near, homes, self._level))
+
+    def regroup(self, level: AlbumLevel) -> None:
+        self._level = level
+        near, movable = self._near([(instant(photo(datetime(1, 1, 1))), instant(photo(datetime(9999, 1, 1))))])
+        if movable:
+            self._write(LocalOrganizer().organize(movable, near, self._homes, level))
+
+    def _near(self, spans: Sequence[tuple[datetime, datetime]]) -> tuple[list[ExistingAlbum], list[Photo]]:
         near = [album for album in self.albums.values() if _is_near(album, spans)]
         movable = [
             one
@@ -43,8 +60,7 @@ class Library:
             for one in album.photos
             if one.taken_at and any(since <= instant(one) <= until for since, until in spans)
         ]
-        proposals = LocalOrganizer().organize([*new, *movable], near, homes)
-        self._write(proposals)
+        return near, movable
 
     def _spans(self, new: Sequence[Photo], periods: Sequence[tuple[date, date]]) -> Iterator[tuple[datetime, datetime]]:
         dated = sorted((one for one in self.photos.values() if one.taken_at), key=by_time)
@@ -57,6 +73,10 @@ class Library:
                 yield since, until
 
     def _write(self, proposals: Sequence[Proposal]) -> None:
+        for proposal in proposals:
+            for key in proposal.photo_ids:
+                shift = proposal.clock_shifts.get(key, timedelta())
+                self.photos[key] = replace(self.photos[key], clock_shift=shift)
         placed = {key for proposal in proposals for key in proposal.photo_ids}
         for key, album in self.albums.items():
             kept = tuple(one for one in album.photos if one.id not in placed)
@@ -88,7 +108,8 @@ def _is_near(album: ExistingAlbum, spans: Sequence[tuple[datetime, datetime]]) -
     dated = [instant(one) for one in album.photos if one.taken_at]
     if album.kind in (AlbumKind.UNDATED, AlbumKind.SCREENSHOTS):
         return True
-    return any(min(dated) <= until + REACH and max(dated) >= since - REACH for since, until in spans)
+    reach = YEAR if album.kind is AlbumKind.EVERYDAY and len(album.photos) <= MOST else REACH
+    return any(min(dated) - reach <= until and max(dated) + reach >= since for since, until in spans)
 
 
 def _album(album: ExistingAlbum, last: Proposal) -> Album:
@@ -104,7 +125,7 @@ def _album(album: ExistingAlbum, last: Proposal) -> Album:
     )
 
 
-_hours = st.lists(st.sampled_from([0, 1, 5, 13, 20, 25, 30, 50, 70, 95, 96, 200, 700]), min_size=1, max_size=80)
+_hours = st.lists(st.sampled_from([0, 1, 5, 13, 20, 25, 30, 50, 70, 95, 96, 200, 700, 2000]), min_size=1, max_size=80)
 _places = st.lists(st.sampled_from([LISBON, SINTRA, PORTO, MADRID, None]), min_size=1, max_size=5)
 
 
@@ -151,6 +172,45 @@ def test_an_album_that_its_owner_touched_keeps_its_photos_and_its_title(hours: l
     )
 
 
+_levels = st.sampled_from(list(AlbumLevel))
+
+
+@_LIMITS
+@given(hours=_hours, places=_places, levels=st.lists(_levels, min_size=1, max_size=3), data=st.data())
+def test_regrouped_between_imports_or_at_last_the_albums_are_the_same(
+    hours: list[int], places: list[tuple[float, float] | None], levels: list[AlbumLevel], data: st.DataObject
+) -> None:
+    photos = _photos(hours, places)
+    once, often = Library(), Library()
+    once.add(photos)
+    plain = once.summary()
+    order = data.draw(st.permutations(photos))
+    cut = data.draw(st.integers(1, len(photos) - 1))
+    often.add(order[:cut])
+    for level in levels:
+        often.regroup(level)
+    often.add(order[cut:])
+    once.regroup(levels[-1])
+    assert often.summary() == once.summary()
+    once.regroup(AlbumLevel.ALBUMS)
+    assert once.summary() == plain
+
+
+@_LIMITS
+@given(hours=_hours, level=_levels, data=st.data())
+def test_regrouping_leaves_what_its_owner_touched(hours: list[int], level: AlbumLevel, data: st.DataObject) -> None:
+    library = Library()
+    library.add(_photos(hours, [LISBON]))
+    key = data.draw(st.sampled_from(sorted(library.albums)))
+    album = library.albums[key]
+    library.albums[key] = ExistingAlbum(key, album.kind, "Ours", True, album.photos, album.trip_id)
+    for chosen in (level, AlbumLevel.ALBUMS):
+        library.regroup(chosen)
+        after = library.albums[key]
+        assert after.title == "Ours"
+        assert album.kind is AlbumKind.EVERYDAY or set(after.photos) == set(album.photos)
+
+
 def test_a_photo_between_two_events_joins_them_and_a_bridge_makes_them_one() -> None:
     first, second = (
         [photo(f"2024-05-01T1{hour}:00") for hour in range(6)],
@@ -163,3 +223,18 @@ def test_a_photo_between_two_events_joins_them_and_a_bridge_makes_them_one() -> 
     library.add([photo("2024-05-02T20:00")])
     assert [len(album.photos) for album in library.albums.values()] == [13]
     assert [key for key in library.albums] == [1]
+
+
+@settings(derandomize=True, deadline=None, max_examples=12)
+@given(seed=st.integers(0, 1000), minutes=st.sampled_from([-1440, -60, 0, 480]), data=st.data())
+def test_a_wrong_clock_is_found_in_any_order_of_imports(seed: int, minutes: int, data: st.DataObject) -> None:
+    photos = journey(Random(seed), together=True, wrong=timedelta(minutes=minutes))
+    photos += [photo(datetime(2024, 5, 20)), photo(datetime(2024, 4, 30, 23), camera="Canon EOS 60D")]
+    once, often = Library(), Library()
+    once.add(photos)
+    order = data.draw(st.permutations(photos))
+    cuts = data.draw(st.sets(st.integers(1, len(photos) - 1), max_size=3))
+    for start, stop in pairwise([0, *sorted(cuts), len(photos)]):
+        often.add(order[start:stop])
+    assert often.summary() == once.summary()
+    assert all(one.clock_shift == timedelta() for one in once.photos.values() if one.camera != "Canon EOS 60D")

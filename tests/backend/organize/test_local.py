@@ -11,7 +11,7 @@ from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Organizer
 from momentarium_cli.backend.organize.events import split
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.order import instant
-from momentarium_cli.models import AlbumKind
+from momentarium_cli.models import AlbumKind, AlbumLevel
 from tests.backend.organize.photos import LISBON, PORTO, SINTRA, album, burst, photo
 from tests.contracts.organizer import OrganizerContract
 
@@ -35,13 +35,14 @@ def test_a_library_becomes_events_everyday_undated_and_screenshots() -> None:
         *burst("2024-05-12T10:00", 6, LISBON),
         photo("2024-06-20T12:00"),
         photo("2024-06-29T12:00"),
+        photo("2024-08-29T12:00"),
         photo(None),
         photo("2024-05-12T11:00", filename="Screenshot_20240512-110000.png", camera=None),
         photo(None, filename="Bildschirmfoto 2024-05-12.png", camera=None),
     ]
     assert summary(organize(photos)) == [
         (AlbumKind.EVENT, "Lisbon, 12 May 2024", 6),
-        (AlbumKind.EVERYDAY, "Everyday, June 2024", 2),
+        (AlbumKind.EVERYDAY, "Everyday, 2024", 3),
         (AlbumKind.UNDATED, "Undated", 1),
         (AlbumKind.SCREENSHOTS, "Screenshots", 2),
     ]
@@ -70,6 +71,25 @@ def test_albums_speak_the_language_of_their_user() -> None:
     assert undated.title == "Ohne Datum"
 
 
+def test_albums_are_chapters_or_trips_where_their_user_wishes() -> None:
+    days = [burst(f"2024-05-{day}T10:00", 6, where) for day, where in ((11, LISBON), (12, SINTRA), (14, LISBON))]
+    later = burst("2024-05-17T10:00", 7, PORTO)
+    photos = [*(photo for day in days for photo in day), *later, photo("2024-05-25T10:00")]
+
+    def titles(level: AlbumLevel) -> list[str]:
+        return [proposal.title for proposal in LocalOrganizer().organize(photos, [], (), level)]
+
+    assert titles(AlbumLevel.CHAPTERS) == [
+        "Lisbon, 11 May 2024",
+        "Sintra, 12 May 2024",
+        "Lisbon, 14 May 2024",
+        "Porto, 17 May 2024",
+        "Everyday, May 2024",
+    ]
+    assert titles(AlbumLevel.ALBUMS) == ["Lisbon, 11–14 May 2024", "Porto, 17 May 2024", "Everyday, May 2024"]
+    assert titles(AlbumLevel.TRIPS) == ["Lisbon & Porto, 11–17 May 2024", "Everyday, May 2024"]
+
+
 def test_a_folder_that_a_person_named_makes_an_event_of_a_few_photos() -> None:
     photos = [photo(f"2024-05-{day}T10:00", source_folder="Anna's wedding/DCIM") for day in (10, 12, 14)]
     assert summary(organize(photos)) == [(AlbumKind.EVENT, "Anna's wedding, 10–14 May 2024", 3)]
@@ -77,6 +97,22 @@ def test_a_folder_that_a_person_named_makes_an_event_of_a_few_photos() -> None:
 
 def test_two_photos_are_everyday_even_of_one_hour() -> None:
     assert summary(organize(burst("2024-05-12T10:00", 2))) == [(AlbumKind.EVERYDAY, "Everyday, May 2024", 2)]
+
+
+def test_a_month_has_an_everyday_album_for_five_photos_or_for_several_of_one_time() -> None:
+    photos = [
+        *(photo(f"2024-03-{day:02}T10:00") for day in (1, 6, 11, 16, 21)),
+        *(photo(f"2024-04-{day:02}T10:00") for day in (1, 8, 15, 22)),
+        *burst("2024-05-12T10:00", 2),
+        photo("2024-06-12T10:00"),
+        photo("2025-06-12T10:00"),
+    ]
+    assert {(title, count) for _, title, count in summary(organize(photos))} == {
+        ("Everyday, March 2024", 5),
+        ("Everyday, May 2024", 2),
+        ("Everyday, 2024", 5),
+        ("Everyday, June 2025", 1),
+    }
 
 
 def test_everyday_goes_by_the_local_month() -> None:
@@ -119,7 +155,7 @@ def test_photos_between_two_events_of_one_album_are_one_proposal() -> None:
 def test_everyday_undated_and_screenshots_continue_their_albums() -> None:
     existing = [
         album(1, [photo("2024-04-30T10:00")], AlbumKind.EVERYDAY),
-        album(2, [photo("2024-05-30T10:00")], AlbumKind.EVERYDAY),
+        album(2, [photo("2024-05-02T10:00")], AlbumKind.EVERYDAY),
         album(3, [photo(None)], AlbumKind.UNDATED),
         album(4, [photo(None, filename="Screenshot_1.png")], AlbumKind.SCREENSHOTS),
     ]

@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import datetime
 
 import pytest
 
@@ -45,7 +45,13 @@ def test_a_long_name_is_shortened_and_the_date_is_not() -> None:
 
 
 def test_everyday_is_called_by_its_month() -> None:
-    assert titles.everyday_title(date(2022, 3, 5)) == "Everyday, March 2022"
+    assert titles.everyday_title([datetime(2022, 3, 5)]) == "Everyday, March 2022"
+
+
+def test_everyday_of_several_months_is_called_by_its_year() -> None:
+    times = [datetime(2022, 3, 5), datetime(2022, 7, 5)]
+    assert titles.everyday_title(times) == "Everyday, 2022"
+    assert titles.everyday_title(times, WORDS["ja"]) == "日常、2022年"
 
 
 def test_a_folder_names_an_event_if_most_of_its_photos_are_in_it() -> None:
