@@ -224,4 +224,7 @@ def _photo(row: dict[str, Any]) -> Photo:
         content_type=row["content_type"],
         width=row["width"],
         height=row["height"],
+        thumb_key=row["thumb_key"],
+        region=row["region"],
+        phash=row["phash"],
     )

@@ -32,7 +32,8 @@ REACH = timedelta(days=32)  # albums nearer than this to a stretch are given: it
 class Photo:
     """taken_at is local wall time without a zone, taken_sort is UTC; both are None where the photo is undated.
 
-    A time that only the file system gave (source mtime) does not date a photo.
+    A time that only the file system gave (source mtime) does not date a photo. `thumb_key` and `region` are where its
+    thumbnail lies; `phash` is the 64-bit difference hash of what it shows.
     """
 
     id: int
@@ -47,6 +48,9 @@ class Photo:
     content_type: str = "image/jpeg"
     width: int | None = None
     height: int | None = None
+    thumb_key: str | None = None
+    region: str | None = None
+    phash: int | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
