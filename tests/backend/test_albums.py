@@ -24,7 +24,7 @@ def organize(bench: Bench, user: int, times: Sequence[datetime], **more: Any) ->
     keys = [bench.photo(user) for _ in times]
     job = bench.jobs.claim(bench.accept_request(user, batch(keys, times=times, **more)).id)
     assert job is not None
-    Albums(bench.database, bench.jobs, LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
+    Albums(bench.database, bench.jobs, lambda *_: LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
 
 
 def hours(first: datetime, *offsets: float) -> list[datetime]:

@@ -17,10 +17,10 @@ edited it. An album that was left without photos is gone; one that lost some and
 without photos.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from momentarium_cli.models import AlbumKind
 
@@ -108,9 +108,17 @@ class Proposal:
 class Organizer(Protocol):
     @property
     def name(self) -> str:
-        """What `organized_by` says, such as "local"."""
+        """What `organized_by` says, such as "local"; of the last run."""
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """What is noted with the job of the last run; `reason`, if there is one, is for people."""
 
     def organize(
         self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
     ) -> Sequence[Proposal]:
         """Put every photo into exactly one proposal; `homes` are those of the whole library."""
+
+
+Organizers = Callable[[int, Callable[[], None]], Organizer]
+"""Makes the organizer for a job: of the user with this id; what the function raises ends its run."""

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class LocalOrganizer:
     @property
     def name(self) -> str:
         return "local"
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        return {}
 
     def organize(
         self, photos: Sequence[Photo], existing: Sequence[ExistingAlbum], homes: Sequence[Home] = ()
