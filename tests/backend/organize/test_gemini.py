@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
@@ -17,42 +17,18 @@ from momentarium_cli.backend.organize.asking import Policy
 from momentarium_cli.backend.organize.base import Organizer, Photo, Proposal
 from momentarium_cli.backend.organize.gemini import Gemini
 from momentarium_cli.backend.organize.local import LocalOrganizer
-from momentarium_cli.backend.organize.prices import Usage
 from momentarium_cli.backend.organize.questions import Sharing
 from momentarium_cli.backend.organize.sheets import Sheets
 from momentarium_cli.models import AlbumKind
 from momentarium_cli.photos.decode import Decoder
 from tests import gemini as vendor
+from tests.backend.organize.notebook import Notebook
 from tests.backend.organize.photos import LISBON, album, burst, photo
 from tests.contracts.organizer import OrganizerContract
 from tests.gemini import KEY, GeminiServer, Mishap, changed, error, running_gemini, throttled
 
 LITE, OLDER = "gemini-3.5-flash-lite", "gemini-3.1-flash-lite"
 POLICY = Policy((LITE, OLDER), "en", deadline=0.5, first_wait=0.01, patience=1.0)
-
-
-@dataclass
-class Notebook:
-    """A memory that does not outlive the test."""
-
-    limit: float = 1.0
-    known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    spent: list[float] = field(default_factory=list)
-
-    def recall(self, keys: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-        return {key: self.known[key] for key in keys if key in self.known}
-
-    def keep(self, key: str, decision: Mapping[str, Any]) -> None:
-        self.known[key] = decision
-
-    def reserve(self, model: str, cost: float) -> int | None:
-        if sum(self.spent) + cost > self.limit:
-            return None
-        self.spent.append(cost)
-        return len(self.spent) - 1
-
-    def settle(self, request: int, usage: Usage, cost: float) -> None:
-        self.spent[request] = cost
 
 
 @pytest.fixture(scope="module")
