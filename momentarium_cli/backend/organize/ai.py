@@ -42,31 +42,31 @@ class AIOrganizer:
         self._memory = memory
         self._policy = policy
         self._check = check
-        self._asking: Asking | None = None
+        self._runs: list[Asking] = []  # a library that changes meanwhile makes them several
         self._events = 0
 
     @property
     def name(self) -> str:
-        return self._vendor if self._asking and self._asking.decisions else self._local.name
+        return self._vendor if self._runs and self._runs[-1].decisions else self._local.name
 
     @property
     def report(self) -> Mapping[str, Any]:
         """Costs are dollars; `reason` says why events have their local titles, None where all went well."""
-        if self._asking is None:
+        if not self._runs:
             return {}
-        left = self._asking.left
+        left = self._runs[-1].left
         reasons = "; ".join(
             f"{reason} ({count})" if len(left) > 1 else reason for reason, count in sorted(left.items())
         )
         total = left.total()
         return {
             "reason": f"{total} of {self._events} events have local titles: {reasons}." if total else None,
-            "models": sorted(self._asking.answered_by),
-            "requests": self._asking.requests,
-            "input_tokens": self._asking.usage.input_tokens,
-            "output_tokens": self._asking.usage.output_tokens,
-            "expected_cost": round(self._asking.expected_cost, 6),
-            "cost": round(self._asking.cost, 6),
+            "models": sorted({name for run in self._runs for name in run.answered_by}),
+            "requests": sum(run.requests for run in self._runs),
+            "input_tokens": sum(run.usage.input_tokens for run in self._runs),
+            "output_tokens": sum(run.usage.output_tokens for run in self._runs),
+            "expected_cost": round(sum(run.expected_cost for run in self._runs), 6),
+            "cost": round(sum(run.cost for run in self._runs), 6),
         }
 
     def organize(
@@ -78,9 +78,10 @@ class AIOrganizer:
         if not subjects:
             return proposals
         self._events = len(subjects)
-        self._asking = Asking(self._connect, self._sheets, self._memory, self._policy)
-        self._asking.run(subjects, self._check)
-        return self._improved(proposals, subjects, self._asking.decisions)
+        run = Asking(self._connect, self._sheets, self._memory, self._policy)
+        self._runs.append(run)
+        run.run(subjects, self._check)
+        return self._improved(proposals, subjects, run.decisions)
 
     def _subjects(
         self, proposals: Sequence[Proposal], photos: Sequence[Photo], existing: Sequence[ExistingAlbum]

@@ -159,7 +159,7 @@ class Asking:
     async def _once(self, model: Model, name: str, asked: _Asked) -> None:
         request = question([(subject, sheet.data) for subject, sheet in asked], self._policy.language)
         text = await self._paid(model, name, request)
-        decided = read(text, {subject.number: len(sheet.photo_ids) for subject, sheet in asked})
+        decided = read(text, {subject.number: len(sheet.photo_ids) for subject, sheet in asked}, self._policy.language)
         if not decided:
             raise Unanswered(Fault.UNUSABLE)
         self.answered_by.add(name)

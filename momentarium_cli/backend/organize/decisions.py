@@ -6,11 +6,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from momentarium_cli.backend.organize.dates import MONTHS
+from momentarium_cli.backend.organize.languages import ENGLISH
 from momentarium_cli.backend.organize.model import Fault, Unanswered
 from momentarium_cli.backend.organize.questions import LONGEST_THEME, LONGEST_TITLE
 from momentarium_cli.backend.organize.text import clean
@@ -24,7 +26,7 @@ _MARKUP = re.compile(r"[<>{}\[\]`\\|]")
 _MONTH = "|".join(MONTHS)
 _SURE_MONTH = "|".join(name for name in MONTHS if name not in ("March", "May"))  # these two are words, too
 _DATE = re.compile(
-    rf"(?<!\d)(?:1[89]|2[01])\d\d(?!\d)|\d\s*[./-]\s*\d|\b(?:{_SURE_MONTH})\b"
+    rf"(?<!\d)(?:1[89]|2[01])\d\d(?!\d)|\d\s*[./-]\s*\d"
     rf"|\b(?:in|of|early|late|mid)[ -](?:{_MONTH})\b|\d(?:st|nd|rd|th|\.)? (?:of )?(?:{_MONTH})\b|\b(?:{_MONTH}) \d"
     r"|\d+\s*[年月日]",
     re.IGNORECASE,
@@ -59,22 +61,37 @@ class Decision:
     cover: int | None
 
 
-def read(text: str, cells: Mapping[int, int]) -> dict[int, Decision]:
+def read(text: str, cells: Mapping[int, int], language: str = ENGLISH) -> dict[int, Decision]:
     """What an answer decides, by event; `cells` has the events that were asked about and how many cells each has.
 
     Left out is what was not asked, what is not complete, and events with two answers. Unanswered: it is no answer.
     """
     found = [decided for item in _items(text) if (decided := _decided(item)) and decided.event in cells]
     times = Counter(decided.event for decided in found)
-    return {decided.event: _decision(decided, cells[decided.event]) for decided in found if times[decided.event] == 1}
+    return {
+        decided.event: _decision(decided, cells[decided.event], language)
+        for decided in found
+        if times[decided.event] == 1
+    }
 
 
-def checked(text: str, limit: int) -> str | None:
+def checked(text: str, limit: int, language: str = ENGLISH) -> str | None:
     """The text in one line if it may be shown: short, without links, markup, control characters and dates."""
     line = clean(text)
     if not 0 < len(line) <= limit or any(unicodedata.category(c) in _CONTROLS for c in text):
         return None
-    return None if any(pattern.search(line) for pattern in (_LINK, _MARKUP, _DATE)) else line
+    return None if any(pattern.search(line) for pattern in (_LINK, _MARKUP, _DATE, _months(language))) else line
+
+
+@lru_cache(maxsize=16)
+def _months(language: str) -> re.Pattern[str]:
+    """The names of months, which of other languages are hardly ever anything else."""
+    if language == ENGLISH:
+        return re.compile(rf"\b(?:{_SURE_MONTH})\b", re.IGNORECASE)
+    from babel.dates import get_month_names
+
+    names = get_month_names("wide", locale=language).values()
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b", re.IGNORECASE)
 
 
 def _items(text: str) -> Collection[Any]:
@@ -96,11 +113,11 @@ def _decided(item: Any) -> Decided | None:
         return None
 
 
-def _decision(decided: Decided, cells: int) -> Decision:
+def _decision(decided: Decided, cells: int, language: str) -> Decision:
     sure = decided.confidence >= LEAST_CONFIDENCE
-    title = checked(decided.title, LONGEST_TITLE) if sure else None
+    title = checked(decided.title, LONGEST_TITLE, language) if sure else None
     return Decision(
         title=title if title and any(c.isalpha() for c in title) else None,
-        theme=checked(decided.theme, LONGEST_THEME),
+        theme=checked(decided.theme, LONGEST_THEME, language),
         cover=decided.cover if 1 <= decided.cover <= cells else None,
     )

@@ -1,4 +1,5 @@
-"""What a request costs, before it is made and after. Dollars a million tokens, as of November 2026."""
+"""What a request costs, before it is made and after. Dollars a million tokens, as of November 2026; where the vendor
+has announced a higher price, that one."""
 
 from dataclasses import dataclass
 

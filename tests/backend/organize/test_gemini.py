@@ -308,6 +308,23 @@ def test_a_title_that_cannot_be_shown_is_not_taken(title: str, make: Make, serve
     assert proposal.theme_description == "A meadow in the sun."
 
 
+@pytest.mark.parametrize(
+    ("language", "title"), [("de", "Ausflug im März"), ("fr", "Pique-nique de juillet"), ("ja", "2024年5月の旅")]
+)
+def test_months_are_known_in_the_language_of_titles(
+    language: str, title: str, make: Make, server: GeminiServer
+) -> None:
+    server.decide = lambda event: {**vendor.titled(event["event"]), "title": title}
+    [proposal] = make(replace(POLICY, language=language)).organize(events(1), [])
+    assert title not in proposal.title
+
+
+@pytest.mark.parametrize("title", ["March of the lanterns", "Maypole dance", "Café & Kuchen", "Anna's 30th birthday"])
+def test_a_good_title_is_taken_as_it_is(title: str, make: Make, server: GeminiServer) -> None:
+    server.decide = lambda event: {**vendor.titled(event["event"]), "title": title}
+    assert titles(make().organize(events(1), [])) == [f"{title}, 6 January 2024"]
+
+
 def test_a_title_that_it_is_not_sure_of_is_not_taken(make: Make, server: GeminiServer) -> None:
     server.decide = lambda event: {**vendor.titled(event["event"]), "confidence": 10}
     assert titles(make().organize(events(1), [])) == ["6 January 2024"]
