@@ -28,7 +28,9 @@ from tests.contracts.organizer import OrganizerContract
 from tests.gemini import KEY, GeminiServer, Mishap, changed, error, running_gemini, throttled
 
 LITE, OLDER = "gemini-3.5-flash-lite", "gemini-3.1-flash-lite"
-POLICY = Policy((LITE, OLDER), "en", deadline=0.5, first_wait=0.01, patience=1.0)
+POLICY = Policy((LITE, OLDER), "en", first_wait=0.01, patience=1.0)
+IMPATIENT = replace(POLICY, deadline=0.5)
+ENDLESS = ("hang", "slow drip")
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +222,7 @@ def test_whatever_goes_wrong_all_photos_have_their_local_albums_and_the_reason_i
 ) -> None:
     photos = events(3)
     server.always = FAULTS[fault]
-    organizer = make()
+    organizer = make(IMPATIENT if fault in ENDLESS else POLICY)
     proposals = organizer.organize(photos, [])
     assert list(proposals) == list(LocalOrganizer().organize(photos, []))
     assert organizer.name == "local"
@@ -234,7 +236,7 @@ def test_one_bad_answer_costs_no_title_where_another_model_answers_or_the_same_d
 ) -> None:
     photos = events(3)
     server.mishaps.append(FAULTS[fault])
-    organizer = make()
+    organizer = make(replace(POLICY, deadline=3) if fault in ENDLESS else POLICY)
     proposals = organizer.organize(photos, [])
     assert_complete(photos, proposals)
     assert organizer.report["reason"] is None
@@ -258,7 +260,7 @@ def test_a_model_that_is_gone_is_not_asked_again(make: Make, server: GeminiServe
 
 def test_where_nobody_answers_the_other_requests_are_not_made(make: Make, server: GeminiServer) -> None:
     server.always = vendor.hang
-    organizer = make()
+    organizer = make(IMPATIENT)
     organizer.organize(events(80), [])
     assert len(server.asked) <= 8
     assert organizer.report["reason"] == "80 of 80 events have local titles: it did not answer in time."
@@ -438,12 +440,12 @@ def test_a_run_ends_when_its_job_does(make: Make, server: GeminiServer) -> None:
 
     server.always = vendor.hang
     with pytest.raises(_StoppedError):
-        make(replace(POLICY, deadline=60), check=check).organize(events(3), [])
+        make(check=check).organize(events(3), [])
 
 
 def test_a_run_has_a_deadline_of_its_own(make: Make, server: GeminiServer) -> None:
     server.always = vendor.hang
-    organizer = make(replace(POLICY, deadline=60, run_seconds=0.5))
+    organizer = make(replace(POLICY, run_seconds=0.5))
     photos = events(30)
     assert_complete(photos, organizer.organize(photos, []))
     assert organizer.report["reason"] == "30 of 30 events have local titles: it did not answer in time."
