@@ -145,12 +145,27 @@ class QueueSettings:
 
 @dataclass(frozen=True, slots=True)
 class Organizer:
-    backend: str = _setting("local", "who makes the albums", choices=("local",))
+    backend: Literal["local", "gemini"] = _setting(
+        "local",
+        "who makes the albums; gemini: titles by what small pictures of events show, which Google gets",
+        choices=("local", "gemini"),
+    )
     language: str = _setting(
         "en",
         "the language of titles and descriptions: en, de, fr, es, pt, it, ja or zh",
         choices=("en", "de", "fr", "es", "pt", "it", "ja", "zh"),
     )
+    api_key: str | None = _setting(
+        None, "the key for Gemini; alone it sends nothing", secret=True, also=("GEMINI_API_KEY", "GOOGLE_API_KEY")
+    )
+    model: str = _setting("gemini-3.5-flash-lite", "the model that is asked")
+    fallback_models: str = _setting(
+        "gemini-3.1-flash-lite", "the models that are asked where that one does not answer: MODEL,MODEL"
+    )
+    max_cost: float = _setting(1.0, "dollars that the requests of a month, and so of any run, may cost")
+    flex: bool = _setting(False, "pay half, for answers that may take minutes")
+    share_places: bool = _setting(True, "tell the model the names of an event's places")
+    share_folder_names: bool = _setting(True, "tell the model the names that you gave to folders")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +209,34 @@ class Definition:
     kind: type
 
 
+def _boolean(raw: Any) -> bool:
+    """ValueError: this is neither true nor false."""
+    text = str(raw).lower()
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
+def _amount(raw: Any) -> float:
+    """ValueError: this is no number, or less than nothing."""
+    value = float(raw)
+    if not 0 <= value < float("inf"):
+        raise ValueError
+    return value
+
+
 _READ: Mapping[type, Callable[[Any], Any]] = {
     Path: lambda raw: Path(raw).expanduser().absolute(),
     Buckets: Buckets.parse,
+    bool: _boolean,
+    float: _amount,
 }
-_LOOKS: Mapping[type, str] = {int: "a number", Buckets: "like eu-central-1=photos-eu,us-east-1=photos-us"}
+_LOOKS: Mapping[type, str] = {
+    int: "a number",
+    float: "a number, 0 or more",
+    bool: "true or false",
+    Buckets: "like eu-central-1=photos-eu,us-east-1=photos-us",
+}
 
 
 def definitions() -> Iterator[Definition]:
@@ -211,7 +249,7 @@ def definitions() -> Iterator[Definition]:
 
 def _definition(prefix: str, item: "Field[Any]") -> Definition:
     key = prefix + item.name
-    kind = next((kind for kind in (int, Path, Buckets) if item.type in (kind, kind | None)), str)
+    kind = next((kind for kind in (bool, int, float, Path, Buckets) if item.type in (kind, kind | None)), str)
     return Definition(
         key=key,
         environment=ENVIRONMENT_PREFIX + key.replace(".", "_").upper(),
@@ -284,7 +322,10 @@ def _parse(item: Definition, raw: Any, origin: str, problems: list[str]) -> Any:
 
 
 def _conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:
-    """Several buckets stand for the url, and `region` is one of theirs; AWS's own variable was not set for us alone."""
+    """Gemini needs a key. Several buckets stand for the url, and `region` is one of theirs; AWS's own variable was not
+    set for us alone."""
+    if values["organizer.backend"] == "gemini" and not values["organizer.api_key"]:
+        yield "organizer.api_key (or GEMINI_API_KEY) must be set where organizer.backend is gemini"
     buckets, region = values["storage.buckets"], values["storage.region"]
     if buckets is None:
         return

@@ -251,6 +251,7 @@ class JobStatus(Value):
     seconds_left: float | None = Field(default=None, description="of the stage, at the pace so far")
     attempt: int = 0
     organized_by: str | None = None
+    organizer_note: str | None = Field(default=None, description="why albums are not as the organizer should make them")
     error_code: str | None = None
     error_message: str | None = None
     created_at: datetime

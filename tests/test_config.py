@@ -95,11 +95,12 @@ def test_a_spoilt_file_is_a_settings_error(tmp_path: Path, content: bytes) -> No
 
 def test_every_setting_has_an_environment_name_and_says_what_it_is_for() -> None:
     found = list(config.definitions())
+    samples = {config.Buckets: "here=photos", float: "7.0", bool: "True"}
     assert len({item.key for item in found}) == len(found) > 10
     for item in found:
         assert item.help
         assert item.environment == "MOMENTARIUM_" + item.key.upper().replace(".", "_")
-        given = {item.environment: "here=photos" if item.kind is config.Buckets else (*item.choices, "7")[0]}
+        given = {item.environment: samples.get(item.kind, (*item.choices, "7")[0])}
         assert str(load(environment=given).value(item.key)).endswith(given[item.environment])
 
 
@@ -107,7 +108,7 @@ def test_secrets_are_known_as_such() -> None:
     assert {item.key for item in config.definitions() if item.secret} == {
         "server.token", "server.secret_key", "database.url", "database.direct_url", "queue.qstash_token",
         "queue.qstash_current_signing_key", "queue.qstash_next_signing_key", "queue.api_secret",
-        "queue.previous_api_secret",
+        "queue.previous_api_secret", "organizer.api_key",
     }  # fmt: skip
 
 
@@ -167,3 +168,31 @@ def test_buckets_stand_for_the_url_and_have_the_regions_to_choose_from() -> None
 
 def test_a_region_that_was_set_for_other_programs_is_no_conflict() -> None:
     assert load(environment={BUCKETS: TWO, "AWS_REGION": "eu-west-3"}).storage.region == "eu-west-3"
+
+
+def test_a_key_in_the_environment_is_no_consent() -> None:
+    settings = load(environment={"GEMINI_API_KEY": "a key"})
+    assert (settings.organizer.backend, settings.organizer.api_key) == ("local", "a key")
+
+
+def test_gemini_needs_a_key_under_any_of_its_names() -> None:
+    with pytest.raises(SettingsError, match="GEMINI_API_KEY"):
+        load(environment={"MOMENTARIUM_ORGANIZER_BACKEND": "gemini"})
+    for name in ("MOMENTARIUM_ORGANIZER_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"):
+        settings = load(environment={"MOMENTARIUM_ORGANIZER_BACKEND": "gemini", name: "a key"})
+        assert settings.organizer.api_key == "a key"
+
+
+@pytest.mark.parametrize(
+    ("key", "raw"),
+    [("flex", "perhaps"), ("share_places", "1"), ("max_cost", "-1"), ("max_cost", "nan"), ("max_cost", "much")],
+)
+def test_a_switch_is_true_or_false_and_a_cost_is_an_amount(key: str, raw: str) -> None:
+    with pytest.raises(SettingsError, match=f"organizer.{key}"):
+        load(environment={f"MOMENTARIUM_ORGANIZER_{key.upper()}": raw})
+
+
+def test_what_is_shared_can_be_switched_off_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "off.toml"
+    file.write_text("[organizer]\nshare_places = false\nmax_cost = 2\n", "utf-8")
+    assert (load(file).organizer.share_places, load(file).organizer.max_cost) == (False, 2.0)

@@ -10,7 +10,15 @@ import momentarium_cli
 
 PACKAGE = Path(momentarium_cli.__file__).parent
 COMMON = {"models", "errors", "config", "logs", "rendezvous"}
-ADAPTERS = {"LocalStorage", "PostgresQueue", "QStashQueue", "LocalOrganizer", "EmbeddedPostgres"}
+ADAPTERS = {
+    "LocalStorage",
+    "PostgresQueue",
+    "QStashQueue",
+    "LocalOrganizer",
+    "EmbeddedPostgres",
+    "AIOrganizer",
+    "Gemini",
+}
 
 
 def modules() -> dict[str, Path]:
@@ -110,6 +118,8 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
         ("typer", ("cli",)),
         ("rich", ("cli",)),
         ("pebble", ("photos",)),
+        ("google", ("backend.organize.gemini",)),
+        ("httpx2", ("backend.organize.gemini",)),
         ("PIL", ("photos", "backend.doctor")),
     ],
 )

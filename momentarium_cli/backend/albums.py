@@ -13,7 +13,17 @@ from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Connection, Database
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
-from momentarium_cli.backend.organize.base import REACH, YEAR, ExistingAlbum, Home, Organizer, Photo, Proposal, Trip
+from momentarium_cli.backend.organize.base import (
+    REACH,
+    YEAR,
+    ExistingAlbum,
+    Home,
+    Organizer,
+    Organizers,
+    Photo,
+    Proposal,
+    Trip,
+)
 from momentarium_cli.backend.organize.events import ALWAYS, DAY
 from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import DECIMALS, changed, find_homes
@@ -30,21 +40,22 @@ class _LibraryChangedError(Exception):
 
 
 class Albums:
-    def __init__(self, database: Database, work: Jobs, organizer: Organizer) -> None:
+    def __init__(self, database: Database, work: Jobs, organizers: Organizers) -> None:
         self._database = database
         self._jobs = work
-        self._organizer = organizer
+        self._organizers = organizers
 
     def organize(self, job: Job, lease: Lease) -> None:
         """Put the job's photos into albums and complete it; raises JobLost if it is no longer this worker's."""
+        organizer = self._organizers(job.user_id, lease.check_held)
         for _ in range(_TRIES):
             lease.progress(_STAGE, 0, len(job.image_keys))
             library = self._read(job)
             photos = [*library.new, *library.movable]
-            proposals = self._organizer.organize(photos, library.albums, library.homes, library.level) if photos else ()
+            proposals = organizer.organize(photos, library.albums, library.homes, library.level) if photos else ()
             _check_total(photos, proposals)
             try:
-                self._write(job, library, proposals)
+                self._write(job, library, proposals, organizer)
             except _LibraryChangedError:
                 continue
             return
@@ -69,11 +80,11 @@ class Albums:
                 existing = _existing(conn, spans)
             return _Library(version, level, new, _movable(existing, spans), existing, homes)
 
-    def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal]) -> None:
+    def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal], organizer: Organizer) -> None:
         with self._database.transaction(job.user_id) as conn:
             if jobs.library_version(conn, lock=True) != library.version:
                 raise _LibraryChangedError
-            made = _Writer(conn, job, self._organizer.name, library.albums).write(proposals)
+            made = _Writer(conn, job, organizer.name, library.albums).write(proposals)
             if library.new or job.album_level:
                 rows.keep_homes(conn, [_home_row(home) for home in library.homes])
             if job.album_level:
@@ -81,7 +92,8 @@ class Albums:
             jobs.bump_version(conn)
             new = {photo.id for photo in library.new}
             grown = [key for key, proposal in zip(made, proposals, strict=True) if new.intersection(proposal.photo_ids)]
-            if not self._jobs.complete(conn, job, self._organizer.name, {"albums": grown}):
+            report = {"organizer": dict(organizer.report)} if organizer.report else {}
+            if not self._jobs.complete(conn, job, organizer.name, {"albums": grown, **report}):
                 raise JobLost
 
 
@@ -237,4 +249,7 @@ def _photo(row: dict[str, Any]) -> Photo:
         width=row["width"],
         height=row["height"],
         clock_shift=timedelta(seconds=row["clock_shift_seconds"]),
+        thumb_key=row["thumb_key"],
+        region=row["region"],
+        phash=row["phash"],
     )

@@ -303,6 +303,7 @@ def _status(job: Job, made: Sequence[Any]) -> JobStatus:
         seconds_left=_seconds_left(job),
         attempt=job.attempt,
         organized_by=job.organized_by,
+        organizer_note=(job.result_data or {}).get("organizer", {}).get("reason"),
         error_code=job.error_code,
         error_message=job.error_message,
         created_at=job.created_at,

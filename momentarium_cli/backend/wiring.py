@@ -4,9 +4,10 @@ Adapters are opened here and nowhere else.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from momentarium_cli import logs
 from momentarium_cli.backend import secrets
 from momentarium_cli.backend.albums import Albums
+from momentarium_cli.backend.answers import Answers
 from momentarium_cli.backend.api.asgi import Application, ASGIApp
 from momentarium_cli.backend.arrivals import Arrivals
 from momentarium_cli.backend.db.embedded import EmbeddedPostgres
@@ -24,19 +26,27 @@ from momentarium_cli.backend.galleries import Galleries
 from momentarium_cli.backend.housekeeping import Housekeeping
 from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
+from momentarium_cli.backend.organize.ai import AIOrganizer
+from momentarium_cli.backend.organize.asking import Policy
+from momentarium_cli.backend.organize.base import Organizer, Organizers, Photo
+from momentarium_cli.backend.organize.gemini import Gemini
 from momentarium_cli.backend.organize.local import LocalOrganizer
+from momentarium_cli.backend.organize.questions import Sharing
+from momentarium_cli.backend.organize.sheets import Sheets
 from momentarium_cli.backend.previews import Previews
 from momentarium_cli.backend.queues.base import Queue
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.services import Services
 from momentarium_cli.backend.signing import Signer
+from momentarium_cli.backend.storage.base import Storage
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.uploads import Uploads
 from momentarium_cli.backend.verifying import Verifying
 from momentarium_cli.backend.webhook import FAILED_PATH, MAINTENANCE_PATH, PROCESS_PATH, Proofs
 from momentarium_cli.backend.worker import Worker
+from momentarium_cli.config import Organizer as OrganizerSettings
 from momentarium_cli.config import Settings, StorageSettings, load
-from momentarium_cli.errors import SettingsError
+from momentarium_cli.errors import NotFound, SettingsError
 from momentarium_cli.photos.decode import Decoder
 
 if TYPE_CHECKING:
@@ -49,6 +59,8 @@ if TYPE_CHECKING:
 _OF_ONE = "storage.url looks like s3://bucket."
 _OF_SEVERAL = "storage.buckets looks like eu-central-1=photos-eu,us-east-1=photos-us."
 _REGION_IN_URL = "{region}"
+_ANSWER_SECONDS = 60.0  # for one answer of a model; a request that takes longer hangs
+_FLEX_SECONDS = 600.0
 _WORKER_NICENESS = 10  # photos that arrive go first
 
 
@@ -98,7 +110,7 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             queue,
             Verifying(database, storage, images),
             Previews(database, storage, decoder, arrivals),
-            Albums(database, jobs, LocalOrganizer(settings.organizer.language)),
+            Albums(database, jobs, organizers(settings.organizer, database, storage, decoder)),
             housekeeping,
         )
         deliveries = stack.enter_context(Deliveries(jobs, worker, housekeeping).open())
@@ -114,6 +126,46 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             files=storage if isinstance(storage, LocalStorage) else None,
         )
         yield Backend(services, worker)
+
+
+def organizers(settings: OrganizerSettings, database: Database, storage: Storage, decoder: Decoder) -> Organizers:
+    """Who makes the albums. A model is asked only where the settings name its vendor: a key alone is no yes."""
+    if settings.backend != "gemini":
+        return lambda *_: LocalOrganizer(settings.language)
+    policy = Policy(
+        models=_models(settings),
+        language=settings.language,
+        sharing=Sharing(settings.share_places, settings.share_folder_names),
+        flex=settings.flex,
+        deadline=_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS,
+        run_seconds=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
+    )
+    sheets = Sheets(decoder, partial(_thumbnail, storage))
+
+    def connect() -> Gemini:
+        return Gemini(settings.api_key or "", flex=settings.flex)
+
+    def of(user_id: int, check: Callable[[], None]) -> Organizer:
+        memory = Answers(database, user_id, settings.max_cost)
+        return AIOrganizer("gemini", LocalOrganizer(settings.language), connect, sheets, memory, policy, check)
+
+    return of
+
+
+def _models(settings: OrganizerSettings) -> tuple[str, ...]:
+    """Each once, in the order in which they are asked."""
+    names = (settings.model, *settings.fallback_models.split(","))
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def _thumbnail(storage: Storage, photo: Photo) -> bytes | None:
+    if photo.thumb_key is None:
+        return None
+    try:
+        with storage.at(photo.region).open(photo.thumb_key) as file:
+            return file.read()
+    except NotFound:
+        return None
 
 
 @contextmanager

@@ -107,7 +107,7 @@ def _value(session: Session, item: Definition) -> Any:
 def _as_json(session: Session, item: Definition) -> dict[str, Any]:
     value = _value(session, item)
     return {
-        "value": value if value is None or isinstance(value, int) else str(value),
+        "value": value if value is None or isinstance(value, int | float) else str(value),
         "from": session.settings.origins[item.key],
         "environment": item.environment,
     }

@@ -29,7 +29,7 @@ def organize(bench: Bench, user: int, times: Sequence[datetime], **more: Any) ->
     keys = [bench.photo(user) for _ in times]
     job = bench.jobs.claim(bench.accept_request(user, batch(keys, times=times, **more)).id)
     assert job is not None
-    Albums(bench.database, bench.jobs, LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
+    Albums(bench.database, bench.jobs, lambda *_: LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
 
 
 def hours(first: datetime, *offsets: float) -> list[datetime]:
@@ -135,7 +135,7 @@ def test_photos_here_and_there_of_a_year_are_one_album_until_a_month_has_enough(
 def regroup(bench: Bench, user: int, level: AlbumLevel) -> None:
     job = bench.jobs.claim(bench.jobs.regroup(user, level, uuid7())[0].id)
     assert job is not None
-    Albums(bench.database, bench.jobs, LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
+    Albums(bench.database, bench.jobs, lambda *_: LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
 
 
 def test_regrouped_albums_are_trips_or_chapters_and_later_photos_keep_to_it(bench: Bench, user: int) -> None:

@@ -85,7 +85,9 @@ class TestBin:
             request = batch(keys, times=[DAY + timedelta(minutes=name) for name in names])
             job = bench.jobs.claim(bench.accept_request(user, request).id)
             assert job is not None
-            Albums(bench.database, bench.jobs, LocalOrganizer()).organize(job, Lease(bench.jobs, job, Event()))
+            Albums(bench.database, bench.jobs, lambda *_: LocalOrganizer()).organize(
+                job, Lease(bench.jobs, job, Event())
+            )
 
         organize(range(10))
         for row in bench.run("select id from images"):

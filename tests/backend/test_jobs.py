@@ -1,9 +1,10 @@
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -339,6 +340,10 @@ class ReactingOrganizer:
     def name(self) -> str:
         return "reacting"
 
+    @property
+    def report(self) -> Mapping[str, Any]:
+        return {}
+
     def __init__(self) -> None:
         self.calls = 0
         self.reactions: list[Callable[[], object]] = []
@@ -362,7 +367,7 @@ class TestFinishing:
         return ReactingOrganizer()
 
     def organize(self, bench: Bench, organizer: ReactingOrganizer, job: Job) -> None:
-        Albums(bench.database, bench.jobs, organizer).organize(job, Lease(bench.jobs, job, Event()))
+        Albums(bench.database, bench.jobs, lambda *_: organizer).organize(job, Lease(bench.jobs, job, Event()))
 
     def test_albums_job_and_version_come_together(self, bench: Bench, user: int, organizer: ReactingOrganizer) -> None:
         job = claimed(bench, bench.accept(user))

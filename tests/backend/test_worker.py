@@ -54,7 +54,7 @@ def make_worker(bench: Bench, decoder: Decoder) -> Worker:
         queue,
         Verifying(bench.database, bench.storage, bench.images),
         previews,
-        Albums(bench.database, bench.jobs, LocalOrganizer()),
+        Albums(bench.database, bench.jobs, lambda *_: LocalOrganizer()),
         bench.housekeeping,
     )
 

@@ -62,7 +62,7 @@ def _run_well(bench: Bench, decoder: Decoder) -> None:
     bench.run(AUDIT)
     user = bench.user()
     previews = Previews(bench.database, bench.storage, decoder, Arrivals())
-    albums = Albums(bench.database, bench.jobs, LocalOrganizer())
+    albums = Albums(bench.database, bench.jobs, lambda *_: LocalOrganizer())
     verifying = Verifying(bench.database, bench.storage, bench.images)
     queue = PostgresQueue(bench.database.conninfo)
     worker = Worker(bench.jobs, queue, verifying, previews, albums, bench.housekeeping)

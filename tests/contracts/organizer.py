@@ -56,6 +56,7 @@ def _photo(draw: st.DrawFn, key: int) -> Photo:
         source_folder=draw(st.none() | _names),
         width=draw(st.none() | st.integers(1, 10_000)),
         height=draw(st.none() | st.integers(1, 10_000)),
+        thumb_key=draw(st.none() | st.just(f"thumbs/1/{key}.jpg")),
     )
 
 

@@ -17,10 +17,10 @@ alone, and never touches the title of an album whose owner edited it. An album t
 that lost some and keeps others has a proposal, with or without photos.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from momentarium_cli.models import AlbumKind, AlbumLevel
 
@@ -34,7 +34,8 @@ class Photo:
     """taken_at is local wall time without a zone, taken_sort is UTC; both are None where the photo is undated.
 
     A time that only the file system gave (source mtime) does not date a photo. `clock_shift` was found earlier: both
-    times are as the camera gave them, and are right with it added.
+    times are as the camera gave them, and are right with it added. `thumb_key` and `region` are where its thumbnail
+    lies; `phash` is the 64-bit difference hash of what it shows.
     """
 
     id: int
@@ -50,6 +51,9 @@ class Photo:
     width: int | None = None
     height: int | None = None
     clock_shift: timedelta = timedelta()
+    thumb_key: str | None = None
+    region: str | None = None
+    phash: int | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -108,7 +112,11 @@ class Proposal:
 class Organizer(Protocol):
     @property
     def name(self) -> str:
-        """What `organized_by` says, such as "local"."""
+        """What `organized_by` says, such as "local"; of the last run."""
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        """What is noted with the job of the last run; `reason`, if there is one, is for people."""
 
     def organize(
         self,
@@ -119,3 +127,7 @@ class Organizer(Protocol):
     ) -> Sequence[Proposal]:
         """Put every photo into exactly one proposal; `homes` are those of the whole library, `level` says which nodes
         of the tree are albums."""
+
+
+Organizers = Callable[[int, Callable[[], None]], Organizer]
+"""Makes the organizer for a job: of the user with this id; what the function raises ends its run."""

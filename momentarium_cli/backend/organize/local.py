@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,10 @@ class LocalOrganizer:
     @property
     def name(self) -> str:
         return "local"
+
+    @property
+    def report(self) -> Mapping[str, Any]:
+        return {}
 
     def organize(
         self,

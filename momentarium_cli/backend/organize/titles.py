@@ -47,6 +47,17 @@ def event_title(
     return _joined(head, when, words) if head else when
 
 
+def named_title(name: str, times: Sequence[datetime], place: str | None, words: Words = _ENGLISH) -> str:
+    """The title of an event that was named without its place and date: "Beach days in Lisbon, 12–15 May 2024".
+
+    `place` is as proposals have it; only where it is a single one it is told.
+    """
+    when = days(min(times).date(), max(times).date(), words.code)
+    nearest, _, rest = (place or "").partition(words.comma.strip())
+    single = nearest and words.comma.strip() not in rest and nearest.casefold() not in name.casefold()
+    return _joined(words.named_in.format(name, nearest) if single else name, when, words)
+
+
 def everyday_title(times: Sequence[datetime], words: Words = _ENGLISH) -> str:
     """The month of local times, or their year where they are of several."""
     first, last = min(times).date(), max(times).date()

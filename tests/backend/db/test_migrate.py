@@ -98,7 +98,7 @@ def test_functions_that_see_all_users_are_for_the_application_alone(conninfo: st
         ).fetchall()
     assert {name for name, _, _ in rows} == {
         "authenticate", "claim_job", "overdue_jobs", "open_jobs", "begin_deleting", "finish_deleting",
-        "begin_discarding", "finish_discarding", "wake_overdue", "job_of_message",
+        "begin_discarding", "finish_discarding", "wake_overdue", "job_of_message", "reserve_ai_request",
     }  # fmt: skip
     for _, rights, config in rows:
         assert re.search(r"momentarium_app=X", rights)

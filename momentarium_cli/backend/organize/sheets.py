@@ -1,0 +1,66 @@
+"""Which of an event's photos a model is shown, and the contact sheet of them."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from momentarium_cli.backend.organize.base import Photo
+from momentarium_cli.photos.decode import DecodeFailed, Decoder
+from momentarium_cli.photos.sheet import contact_sheet
+
+MAX_CELLS = 16  # models lose the cell in larger grids
+ALIKE = 6  # of 64 bits; photos whose difference hashes differ in no more show the same
+
+Read = Callable[[Photo], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class NumberedSheet:
+    """A JPEG without metadata, and the photo in each cell, from number 1 on."""
+
+    data: bytes
+    photo_ids: tuple[int, ...]
+
+
+class Sheets:
+    """`read` gives a photo's thumbnail, or None where there is none."""
+
+    def __init__(self, decoder: Decoder, read: Read) -> None:
+        self._decoder = decoder
+        self._read = read
+
+    def sheet(self, photos: Sequence[Photo]) -> NumberedSheet | None:
+        """Of these photos, in their order; None where none of them can be shown."""
+        pictures = [(photo.id, data) for photo in photos if (data := self._read(photo))]
+        future: Future[NumberedSheet | None] = self._decoder.submit(_sheet, pictures)
+        try:
+            return future.result()
+        except DecodeFailed:
+            return None
+
+
+def representatives(photos: Sequence[Photo], limit: int = MAX_CELLS) -> list[Photo]:
+    """At most so many photos that have a thumbnail, spread evenly over those that do not repeat the one before.
+
+    The photos are in the order of time.
+    """
+    different: list[Photo] = []
+    for photo in photos:
+        if photo.thumb_key and not (different and _alike(different[-1], photo)):
+            different.append(photo)
+    if len(different) <= limit:
+        return different
+    step = (len(different) - 1) / (limit - 1)
+    return [different[round(number * step)] for number in range(limit)]
+
+
+def _alike(one: Photo, other: Photo) -> bool:
+    if one.phash is None or other.phash is None:
+        return False
+    return ((one.phash ^ other.phash) & (1 << 64) - 1).bit_count() <= ALIKE
+
+
+def _sheet(pictures: Sequence[tuple[int, bytes]]) -> NumberedSheet | None:
+    """Runs in a child process."""
+    made = contact_sheet([data for _, data in pictures])
+    return NumberedSheet(made.data, tuple(pictures[index][0] for index in made.shown)) if made else None
