@@ -39,7 +39,7 @@ def status(session: Session, identifier: Id = None, follow: Follow = False, json
 def _jobs(api: "Api", identifier: str | None) -> "list[JobStatus]":
     """The jobs of the import with this id, or the one job; oldest first."""
     if identifier is None:
-        latest = api.jobs()
+        latest = [job for job in api.jobs() if job.total]  # one that regroups albums is of no import
         return [job for job in reversed(latest) if job.import_id == latest[0].import_id]
     try:
         wanted = UUID(identifier)

@@ -67,6 +67,7 @@ class Library:
             "sha256": sha256_bytes(data),
             "original_url": f"{self.server.url}/{album}/{number}",
             "taken_at": NOW,
+            "clock_shift_seconds": 0,
         }
         return Photo(**dict.fromkeys(Photo.model_fields) | known)
 

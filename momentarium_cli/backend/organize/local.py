@@ -121,6 +121,8 @@ class _Writer:
         """Title, description and place of an album with these photos."""
         words, times = self._words, [photo.taken_at for photo in photos if photo.taken_at is not None]
         match kind:
+            case AlbumKind.EVERYDAY if not times:  # their times were lost since
+                return words.everyday, titles.undated_theme(len(photos), words), None
             case AlbumKind.UNDATED:
                 return words.undated, titles.undated_theme(len(photos), words), None
             case AlbumKind.SCREENSHOTS:
