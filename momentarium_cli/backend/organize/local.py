@@ -120,9 +120,9 @@ class _Writer:
     def _described(self, kind: AlbumKind, photos: Sequence[Photo]) -> tuple[str, str, str | None]:
         """Title, description and place of an album with these photos."""
         words, times = self._words, [photo.taken_at for photo in photos if photo.taken_at is not None]
+        if not times and kind is not AlbumKind.SCREENSHOTS:  # undated, or their times were lost since
+            kind = AlbumKind.UNDATED
         match kind:
-            case AlbumKind.EVERYDAY if not times:  # their times were lost since
-                return words.everyday, titles.undated_theme(len(photos), words), None
             case AlbumKind.UNDATED:
                 return words.undated, titles.undated_theme(len(photos), words), None
             case AlbumKind.SCREENSHOTS:
