@@ -131,7 +131,7 @@ class _Writer:
                 return titles.everyday_title(times, words), titles.everyday_theme(times, words), None
             case AlbumKind.EVENT | AlbumKind.TRIP:
                 where = whereabouts(photos, self._places)
-                codes = {place.country_code for place in where.places}
+                codes = {place.country_code for place in (*where.places, *where.passed)}
                 code = codes.pop() if len(codes) == 1 else None
                 title = titles.event_title(times, short_text(where, words), titles.folder_name(photos), words, code)
                 return title, titles.event_theme(times, where, words), place_text(where, words)

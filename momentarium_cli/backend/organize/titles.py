@@ -120,7 +120,7 @@ def _located(where: Whereabouts) -> str:
     """Where, with no more certainty than the positions give; "" where nothing is known."""
     ranked = sorted(where.places.items(), key=lambda item: -item[1])
     if not ranked:
-        return ""
+        return f", in {region}" if (region := place_text(where)) else ""
     named = [(place, photos) for place, photos in ranked[:3] if photos >= MENTIONED * where.located]
     photos = sum(photos for _, photos in named)
     if 2 * photos > where.photos:
