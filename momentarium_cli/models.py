@@ -272,6 +272,8 @@ class AlbumKind(StrEnum):
     EVERYDAY = "everyday"  # what is no event, a month or a year at a time
     UNDATED = "undated"
     SCREENSHOTS = "screenshots"
+    DOCUMENTS = "documents"  # scans and receipts
+    DOWNLOADS = "downloads"  # what came from elsewhere
     TRIP = "trip"  # holds albums, no photos
 
 

@@ -68,7 +68,7 @@ def test_the_tree_has_no_trip_and_no_chapter_whose_photos_are_all_in_the_bin(ben
         ids = [row["id"] for row in images.unplaced(conn, keys)]
         albums.into_trip(conn, [first, second], trip)
         albums.place(conn, first, ids[:3])
-        albums.arrange(conn, first, [ids[1]])
+        albums.arrange(conn, first, [], [ids[1]])
         albums.place(conn, second, ids[3:])
 
     def tree() -> list[tuple[int, int, list[tuple[int, list[int]]]]]:

@@ -90,8 +90,12 @@ select before, nullif(at, 'infinity') as after
 
 -- near: albums that photos of these spans may be in, or continue: those near them, those of their years, and those
 -- that have no time
-select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited from albums a
- where kind in ('undated', 'screenshots')
+select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited,
+       case when kind = any(%(timeless)s) then
+            (select count(*) from album_images x join images i on i.id = x.image_id
+              where x.album_id = a.id and i.deleted_at is null) end as held
+  from albums a
+ where kind = any(%(timeless)s)
     or kind in ('event', 'everyday')
        and exists (select from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) as span (since, until)
                     where starts_at at time zone 'UTC' <= until + %(reach)s
@@ -133,6 +137,11 @@ select %(album_id)s, x.image_id, app_user(), x.ordinality
 update images i set clock_shift_seconds = s.seconds
   from unnest(%(image_ids)s::bigint[], %(seconds)s::integer[]) as s (image_id, seconds)
  where i.id = s.image_id and i.clock_shift_seconds <> s.seconds
+
+-- order: an album's photos as they are given
+update album_images a set display_order = o.position
+  from unnest(%(image_ids)s::bigint[]) with ordinality as o (image_id, position)
+ where a.album_id = %(album_id)s and a.image_id = o.image_id and a.display_order <> o.position
 
 -- reorder: an album's photos by the time they were taken, then by name
 update album_images a set display_order = o.position

@@ -35,7 +35,7 @@ def verified(conn: Connection, image_id: int) -> None:
 
 
 def derived(conn: Connection, rows: Sequence[Row]) -> None:
-    """rows: id, preview_key, thumb_key, thumbhash, phash."""
+    """rows: id, preview_key, thumb_key, thumbhash, phash, quality."""
     conn.cursor().executemany(SQL["derived"], rows)
 
 
@@ -53,6 +53,10 @@ def of_album(conn: Connection, album_id: int, after: tuple[int, int], limit: int
 
 def of_albums(conn: Connection, album_ids: Sequence[int]) -> list[Row]:
     return conn.execute(SQL["of_albums"], {"album_ids": list(album_ids)}).fetchall()
+
+
+def covers(conn: Connection, album_ids: Sequence[int]) -> list[Row]:
+    return conn.execute(SQL["covers"], {"album_ids": list(album_ids)}).fetchall()
 
 
 def put_into_bin(conn: Connection, image_id: int) -> bool:

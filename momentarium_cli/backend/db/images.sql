@@ -23,7 +23,8 @@ select id, storage_key, sha256, preview_key, content_type, decode_error, region 
 -- derived: what the worker made of a photo's preview; it is discarded if the photo was deleted meanwhile
 with photo as (
   update images
-     set preview_key = %(preview_key)s, thumb_key = %(thumb_key)s, thumbhash = %(thumbhash)s, phash = %(phash)s
+     set preview_key = %(preview_key)s, thumb_key = %(thumb_key)s, thumbhash = %(thumbhash)s, phash = %(phash)s,
+         quality = %(quality)s
    where id = %(id)s
   returning id
 )
@@ -52,6 +53,10 @@ select i.*, a.display_order from album_images a join images i on i.id = a.image_
 -- of_albums: all photos of some albums
 select i.*, a.album_id from album_images a join images i on i.id = a.image_id
  where a.album_id = any(%(album_ids)s) and a.is_primary and i.deleted_at is null
+
+-- covers: the photos that stand for some albums
+select i.*, a.id as album_id from albums a join images i on i.id = a.cover_image_id
+ where a.id = any(%(album_ids)s) and i.deleted_at is null
 
 -- put_into_bin: a photo that albums no longer show; one that is there already stays as it is
 update images set deleted_at = coalesce(deleted_at, now()) where id = %(id)s returning id
