@@ -330,6 +330,7 @@ class Album(Value):
     organized_by: str | None
     created_at: datetime
     updated_at: datetime
+    albums: list["AlbumNode"] = Field(default=[], description="of a trip, where it is the one that was asked for")
 
 
 class Gallery(Value):
@@ -370,7 +371,7 @@ class AlbumTree(Value):
 
 
 class AlbumPage(Value):
-    """GET /api/albums/{id}: the album and a page of its photos, in its order."""
+    """GET /api/albums/{id}: the album and a page of its photos, in its order; those of a trip are its albums'."""
 
     album: Album
     photos: list[Photo]

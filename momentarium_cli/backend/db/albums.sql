@@ -46,17 +46,16 @@ select album_id, count(*) as photo_count, min(taken_at) as starts_at, max(taken_
   from photos where deleted_at is null
  group by album_id, chapter order by album_id, chapter
 
--- one: an album
+-- one: an album; a trip has the photos of its albums, and the cover of the first
 select a.*,
        c.thumb_key as cover_key, c.region as cover_region,
-       (select count(*) from album_images x join images i on i.id = x.image_id
-         where x.album_id = a.id and i.deleted_at is null) as photo_count
+       (select count(*) from albums b join album_images x on x.album_id = b.id join images i on i.id = x.image_id
+         where (b.id = a.id or b.parent_id = a.id) and i.deleted_at is null) as photo_count
   from albums a
-  left join images c on c.id = coalesce(
-       (select i.id from images i where i.id = a.cover_image_id and i.deleted_at is null and i.thumb_key is not null),
-       (select i.id from album_images x join images i on i.id = x.image_id
-         where x.album_id = a.id and i.deleted_at is null and i.thumb_key is not null
-         order by x.display_order limit 1))
+  left join images c on c.id =
+       (select i.id from albums b join album_images x on x.album_id = b.id join images i on i.id = x.image_id
+         where (b.id = a.id or b.parent_id = a.id) and i.deleted_at is null and i.thumb_key is not null
+         order by b.starts_at nulls last, b.id, (i.id = b.cover_image_id) is true desc, x.display_order limit 1)
  where a.id = %(id)s
 
 -- spots: the positions, rounded, with photos of several days, and these days

@@ -44,11 +44,11 @@ def undecodable(conn: Connection, rows: Sequence[Row]) -> None:
     conn.cursor().executemany(SQL["undecodable"], rows)
 
 
-def of_album(conn: Connection, album_id: int, after: tuple[int, int], limit: int) -> list[Row]:
-    """`after`: display_order and id of the last one of the page before."""
-    return conn.execute(
-        SQL["of_album"], {"album_id": album_id, "order": after[0], "id": after[1], "limit": limit}
-    ).fetchall()
+def of_album(conn: Connection, album_id: int, after: Sequence[int], limit: int) -> list[Row]:
+    """`after`: place, display_order and id of the last one of the page before."""
+    place, order, image_id = after
+    values = {"album_id": album_id, "place": place, "order": order, "id": image_id, "limit": limit}
+    return conn.execute(SQL["of_album"], values).fetchall()
 
 
 def of_albums(conn: Connection, album_ids: Sequence[int]) -> list[Row]:

@@ -44,10 +44,15 @@ update images set verified = true where id = %(id)s
 -- undecodable: a photo that cannot be shown, and why
 update images set decode_error = %(reason)s, preview_key = null where id = %(id)s and thumb_key is null
 
--- of_album: a page of an album's photos, in its order
-select i.*, a.display_order from album_images a join images i on i.id = a.image_id
- where a.album_id = %(album_id)s and i.deleted_at is null and (a.display_order, i.id) > (%(order)s, %(id)s)
- order by a.display_order, i.id
+-- of_album: a page of an album's photos, in its order; those of a trip are its albums', one album after another
+with shown as (
+  select id, row_number() over (order by starts_at nulls last, id) as place from albums
+   where id = %(album_id)s or parent_id = %(album_id)s
+)
+select i.*, s.place, a.display_order
+  from shown s join album_images a on a.album_id = s.id join images i on i.id = a.image_id
+ where i.deleted_at is null and (s.place, a.display_order, i.id) > (%(place)s, %(order)s, %(id)s)
+ order by s.place, a.display_order, i.id
  limit %(limit)s
 
 -- of_albums: all photos of some albums
