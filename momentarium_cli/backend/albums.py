@@ -288,4 +288,5 @@ def _photo(row: dict[str, Any]) -> Photo:
         region=row["region"],
         phash=row["phash"],
         quality=row["quality"],
+        look=int.from_bytes(row["look"]) if row["look"] else None,
     )
