@@ -81,7 +81,7 @@ def test_what_everyone_may_import_imports_nothing_of_ours_but_errors(name: str) 
         ("backend.db", ("backend.db", "photos")),
         ("backend.storage", ("backend.storage", "backend.signing", "photos")),
         ("backend.organize", ("backend.organize", "photos")),
-        ("backend.queues", ("backend.queues", "backend.db")),
+        ("backend.queues", ("backend.queues", "backend.db", "backend.once")),
     ],
 )
 def test_imports_point_one_way(room: str, may: tuple[str, ...]) -> None:
