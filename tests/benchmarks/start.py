@@ -88,7 +88,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    with TemporaryDirectory() as folder, running_server() as store, settings(Path(folder), store.seaweed) as environment:
+    with (
+        TemporaryDirectory() as folder,
+        running_server() as store,
+        settings(Path(folder), store.seaweed) as environment,
+    ):
         instance(environment)  # compiles what was never imported
         rounds = [(bare(environment), *instance(environment)) for _ in range(options.rounds)]
     libraries, answers, cpu = (statistics.median(column) for column in zip(*rounds, strict=True))
