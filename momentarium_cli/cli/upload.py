@@ -5,17 +5,50 @@ from typing import Annotated
 
 import typer
 
+from momentarium_cli.cli import units
 from momentarium_cli.cli.app import app, command
 from momentarium_cli.cli.output import say
 from momentarium_cli.cli.session import Session
 
+# The panels of --help.
+CHOOSING = "What is uploaded"
+SENDING = "How it is sent"
+ENDING = "What is waited for"
+UNATTENDED = "For cron and scripts"
+
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders or photos.", show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave when all is uploaded; albums come in the background.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer for the albums.")]
-LockWait = Annotated[bool, typer.Option("--lock-wait", help="Wait for another upload to end; else this ends with 75.")]
-Json = Annotated[bool, typer.Option("--json", help="One event a line as JSON, the summary last.")]
-ListSkipped = Annotated[bool, typer.Option("--list-skipped", help="Name every file that is left out, with the reason.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", rich_help_panel=CHOOSING, help="Show what would be done, and do nothing.")
+]
+ListSkipped = Annotated[
+    bool,
+    typer.Option("--list-skipped", rich_help_panel=CHOOSING, help="Name every file that is left out, with the reason."),
+]
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait", rich_help_panel=ENDING, help="Leave when all is uploaded; albums come in the background."
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        parser=units.seconds,
+        rich_help_panel=ENDING,
+        help="Wait no longer for the albums.",
+    ),
+]
+LockWait = Annotated[
+    bool,
+    typer.Option(
+        "--lock-wait", rich_help_panel=UNATTENDED, help="Wait for another upload to end; else this ends with 75."
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", rich_help_panel=UNATTENDED, help="One event a line as JSON, the summary last.")
+]
 
 
 @command(app, client=True)
