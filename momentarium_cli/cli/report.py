@@ -56,7 +56,9 @@ class Report:
         if self._file is not None:
             self._guarded(self._file.close)
 
-    def _settled(self, path: Path, outcome: str, sha256: str = "", reason: str = "", size: int | None = None) -> None:
+    def _settled(
+        self, path: Path, outcome: str, sha256: str | None = None, reason: str | None = None, size: int | None = None
+    ) -> None:
         known = self._sizes.pop(path, None)
         values = (printable(path), outcome, size if size is not None else known, sha256, reason)
         self._guarded(lambda: self._write(dict(zip(COLUMNS, values, strict=True))))
