@@ -4,7 +4,7 @@ Adapters are opened here and nowhere else.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,12 +27,12 @@ from momentarium_cli.backend.housekeeping import Housekeeping
 from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.organize.ai import AIOrganizer
-from momentarium_cli.backend.organize.asking import Policy
-from momentarium_cli.backend.organize.base import Organizer, Organizers, Photo
+from momentarium_cli.backend.organize.base import Organizer, Organizers, Photo, Watch
 from momentarium_cli.backend.organize.gemini import Gemini
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.questions import Sharing
 from momentarium_cli.backend.organize.sheets import Sheets
+from momentarium_cli.backend.organize.tasks import Policy
 from momentarium_cli.backend.previews import Previews
 from momentarium_cli.backend.queues.base import Queue
 from momentarium_cli.backend.queues.postgres import PostgresQueue
@@ -137,17 +137,18 @@ def organizers(settings: OrganizerSettings, database: Database, storage: Storage
         language=settings.language,
         sharing=Sharing(settings.share_places, settings.share_folder_names),
         flex=settings.flex,
-        deadline=_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS,
+        deadline=_ANSWER_SECONDS,
+        flex_deadline=_FLEX_SECONDS,
         run_seconds=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
     )
     sheets = Sheets(decoder, partial(_thumbnail, storage))
 
     def connect() -> Gemini:
-        return Gemini(settings.api_key or "", flex=settings.flex)
+        return Gemini(settings.api_key or "")
 
-    def of(user_id: int, check: Callable[[], None]) -> Organizer:
+    def of(user_id: int, watch: Watch) -> Organizer:
         memory = Answers(database, user_id, settings.max_cost)
-        return AIOrganizer("gemini", LocalOrganizer(settings.language), connect, sheets, memory, policy, check)
+        return AIOrganizer("gemini", LocalOrganizer(settings.language), connect, sheets, memory, policy, watch)
 
     return of
 

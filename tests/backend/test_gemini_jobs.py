@@ -105,7 +105,7 @@ def test_events_that_a_job_does_not_change_are_not_asked_about_again(
 ) -> None:
     run(bench, decoder, user, range(6))
     run(bench, decoder, user, range(1000, 1006))  # some days later, of the same journey
-    assert [len(asked.events) for asked in server.asked] == [1, 1]
+    assert [len(asked.events) for asked in server.of("names")] == [1, 1]
     assert titles(bench)[0] == "Picnic B, 1 May 2024"
 
 

@@ -13,16 +13,16 @@ import pytest
 from PIL import Image
 
 from momentarium_cli.backend.organize.ai import AIOrganizer
-from momentarium_cli.backend.organize.asking import Policy
 from momentarium_cli.backend.organize.base import Organizer, Photo, Proposal
 from momentarium_cli.backend.organize.gemini import Gemini
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.questions import Sharing
 from momentarium_cli.backend.organize.sheets import Sheets
+from momentarium_cli.backend.organize.tasks import Policy
 from momentarium_cli.models import AlbumKind
 from momentarium_cli.photos.decode import Decoder
 from tests import gemini as vendor
-from tests.backend.organize.notebook import Notebook
+from tests.backend.organize.notebook import Notebook, Unwatched
 from tests.backend.organize.photos import LISBON, album, burst, photo
 from tests.contracts.organizer import OrganizerContract
 from tests.gemini import KEY, GeminiServer, Mishap, changed, error, running_gemini, throttled
@@ -65,9 +65,10 @@ def make(server: GeminiServer, decoder: Decoder, notebook: Notebook) -> Make:
     """An organizer that asks the server."""
 
     def made(policy: Policy = POLICY, key: str = KEY, **more: Any) -> AIOrganizer:
-        connect = partial(Gemini, key, base_url=server.url, flex=policy.flex)
+        connect = partial(Gemini, key, base_url=server.url)
         sheets = Sheets(decoder, lambda photo: THUMBNAIL)
-        return AIOrganizer("gemini", LocalOrganizer(), connect, sheets, notebook, policy, **more)
+        watch = more.get("watch", Unwatched())
+        return AIOrganizer("gemini", LocalOrganizer(), connect, sheets, notebook, policy, watch)
 
     return made
 
@@ -77,7 +78,18 @@ class TestAIOrganizer(OrganizerContract):
 
     @pytest.fixture
     def organizer(self, make: Make, server: GeminiServer) -> Organizer:
-        server.decide = lambda event: {**vendor.titled(event["event"]), "cover": 99, "title": "\u202e" * 9}
+        server.decide = lambda event: {
+            **vendor.titled(event["event"]),
+            "cover": 99,
+            "title": "\u202e" * 9,
+            "kind": "mixed",
+        }
+        server.look_closer = lambda event: vendor.looked_at(event["event"], 1, 4, 9, strays=(2, 3, 99))
+        server.relate = lambda told: {
+            "merges": [{"events": [event["event"] for event in told[:2]], "title": "All"}],
+            "trips": [{"events": [event["event"] for event in told], "title": ""}],
+            "renames": [{"event": event["event"], "title": "Same"} for event in told],
+        }
         return make()
 
 
@@ -116,20 +128,20 @@ def test_events_get_titles_by_what_they_show_with_place_and_date_by_our_code(mak
 
 def test_ten_events_a_request_with_a_sheet_and_a_line_each(make: Make, server: GeminiServer) -> None:
     proposals = make().organize(events(40), [])
-    assert sorted(len(asked.events) for asked in server.asked) == [10, 10, 10, 10]
-    assert all(len(asked.sheets) == len(asked.events) for asked in server.asked)
+    assert [len(asked.events) for asked in server.of("names")] == [10, 10, 10, 10]
+    assert all(len(asked.sheets) == len(asked.events) for asked in server.of("names"))
     assert len(set(titles(proposals))) == 40 and all(title.startswith("Picnic ") for title in titles(proposals))
 
 
 def test_a_request_is_as_the_vendor_documents_it(make: Make, server: GeminiServer) -> None:
-    make(replace(POLICY, flex=True)).organize(events(2), [])
+    make(replace(POLICY, flex=True)).organize(events(1), [])
     [asked] = server.asked
     settings = asked.body["generationConfig"]
     assert (asked.model, asked.key) == (LITE, KEY)
     assert settings["responseMimeType"] == "application/json"
     assert settings["mediaResolution"] == "MEDIA_RESOLUTION_MEDIUM"
     fields = settings["responseSchema"]["properties"]["events"]["items"]["properties"]
-    assert set(fields) == {"event", "title", "theme", "cover", "confidence"}
+    assert set(fields) == {"event", "title", "theme", "cover", "kind", "confidence"}
     assert asked.body["serviceTier"] == "flex"
 
 
@@ -270,7 +282,7 @@ def test_an_answer_that_was_cut_off_is_asked_for_in_halves(make: Make, server: G
     server.always = vendor.truncated_above(3)
     organizer = make()
     proposals = organizer.organize(events(8), [])
-    assert [len(asked.events) for asked in server.asked] == [8, 4, 2, 2, 4, 2, 2]
+    assert [len(asked.events) for asked in server.of("names")] == [8, 4, 2, 2, 4, 2, 2]
     assert organizer.report["reason"] is None and all(title.startswith("Picnic") for title in titles(proposals))
 
 
@@ -329,6 +341,7 @@ def test_a_good_title_is_taken_as_it_is(title: str, make: Make, server: GeminiSe
 
 def test_a_title_that_it_is_not_sure_of_is_not_taken(make: Make, server: GeminiServer) -> None:
     server.decide = lambda event: {**vendor.titled(event["event"]), "confidence": 10}
+    server.always = vendor.only("names")
     assert titles(make().organize(events(1), [])) == ["6 January 2024"]
 
 
@@ -386,7 +399,7 @@ def test_what_was_answered_once_is_not_paid_again(make: Make, server: GeminiServ
     assert list(again.organize(photos, [])) == list(first)
     assert len(server.asked) == asked and again.report["cost"] == 0
     make().organize([*photos, *events(1)], [])  # ids and times of the thirteenth are new
-    assert sum(len(one.events) for one in server.asked[asked:]) <= 2
+    assert sum(len(one.sheets) for one in server.asked[asked:]) <= 2
 
 
 def test_what_arrived_before_a_fault_is_not_paid_again(make: Make, server: GeminiServer) -> None:
@@ -395,14 +408,14 @@ def test_what_arrived_before_a_fault_is_not_paid_again(make: Make, server: Gemin
     make().organize(photos, [])
     server.always, server.asked = None, []
     make().organize(photos, [])
-    assert [len(asked.events) for asked in server.asked] == [1]
+    assert [len(asked.events) for asked in server.of("names")] == [1]
 
 
 def test_tokens_and_cost_are_expected_before_and_known_after(make: Make, notebook: Notebook) -> None:
     organizer = make()
     organizer.organize(events(40), [])
     report = organizer.report
-    assert report["requests"] == 4 <= 12
+    assert report["requests"] == 5 <= 12
     assert 0 < report["cost"] <= report["expected_cost"] <= 0.03
     assert report["cost"] == pytest.approx(sum(notebook.spent), abs=1e-6)
     assert report["input_tokens"] > 40 * 560
@@ -434,13 +447,14 @@ class _StoppedError(Exception):
 
 
 def test_a_run_ends_when_its_job_does(make: Make, server: GeminiServer) -> None:
-    def check() -> None:
-        if server.asked:
-            raise _StoppedError
+    class Stopping(Unwatched):
+        def check_held(self) -> None:
+            if server.asked:
+                raise _StoppedError
 
     server.always = vendor.hang
     with pytest.raises(_StoppedError):
-        make(check=check).organize(events(3), [])
+        make(watch=Stopping()).organize(events(3), [])
 
 
 def test_a_run_has_a_deadline_of_its_own(make: Make, server: GeminiServer) -> None:
