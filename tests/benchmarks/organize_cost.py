@@ -4,7 +4,8 @@
 
 Gemini is a server on this machine that counts tokens as the vendor documents: 560 an image at medium resolution, 1,120
 at the default one, a quarter of the characters of a text. Output is counted at 120 tokens an event, or as it was,
-whichever is more. It calls every event mixed, so that as many are looked at closer as ever are. The sheets are made of thumbnails of noise, which are as slow to decode as any.
+whichever is more. It calls every event mixed, so that as many are looked at closer as ever are. The sheets are made of
+thumbnails of noise, which are as slow to decode as any.
 """
 
 import sys

@@ -429,6 +429,33 @@ def test_flex_costs_half(make: Make) -> None:
     assert flex.report["expected_cost"] == pytest.approx(full.report["expected_cost"] / 2, rel=0.01)
 
 
+def test_where_nobody_has_time_for_half_of_the_price_the_whole_one_is_paid(make: Make, server: GeminiServer) -> None:
+    server.mishaps.append(FAULTS["503"])
+    organizer = make(replace(POLICY, flex=True, flex_deadline=2.0))
+    assert titles(organizer.organize(events(1), [])) == ["Picnic B, 6 January 2024"]
+    assert [asked.body.get("serviceTier") for asked in server.asked] == ["flex", None]
+    assert {asked.model for asked in server.asked} == {LITE}
+
+
+@pytest.mark.parametrize("fault", ["429 with a long delay", "503", "hang", "400"])
+def test_no_fault_of_the_cheap_tier_costs_a_title(fault: str, make: Make, server: GeminiServer) -> None:
+    def refuse_flex(handler: vendor.Handler, asked: vendor.Asked) -> None:
+        (FAULTS[fault] if "serviceTier" in asked.body else vendor.answer)(handler, asked)
+
+    server.always = refuse_flex
+    organizer = make(replace(POLICY, flex=True, flex_deadline=0.5))
+    assert all(title.startswith("Picnic") for title in titles(organizer.organize(events(12), [])))
+    assert organizer.report["reason"] is None and organizer.report["models"] == [LITE]
+
+
+def test_a_slice_is_too_short_to_wait_until_somebody_has_time(make: Make, server: GeminiServer) -> None:
+    class Sliced(Unwatched):
+        seconds_left = 40.0
+
+    make(replace(POLICY, flex=True), watch=Sliced()).organize(events(1), [])
+    assert ["serviceTier" in asked.body for asked in server.asked] == [False]
+
+
 def test_nothing_is_asked_beyond_the_limit(make: Make, notebook: Notebook, server: GeminiServer) -> None:
     notebook.limit = 0.009
     organizer = make()
