@@ -18,6 +18,7 @@ ADAPTERS = {
     "EmbeddedPostgres",
     "AIOrganizer",
     "Gemini",
+    "OpenAI",
 }
 
 
@@ -119,6 +120,7 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
         ("rich", ("cli",)),
         ("pebble", ("photos",)),
         ("google", ("backend.organize.gemini",)),
+        ("openai", ("backend.organize.openai",)),
         ("httpx2", ("backend.organize.gemini",)),
         ("PIL", ("photos", "backend.doctor")),
     ],

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from momentarium_cli import logs
 from momentarium_cli.backend import secrets
+from momentarium_cli.backend.addresses import is_inside
 from momentarium_cli.backend.albums import Albums
 from momentarium_cli.backend.answers import Answers
 from momentarium_cli.backend.api.asgi import Application, ASGIApp
@@ -27,9 +28,11 @@ from momentarium_cli.backend.housekeeping import Housekeeping
 from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.organize.ai import AIOrganizer
+from momentarium_cli.backend.organize.asking import Connect
 from momentarium_cli.backend.organize.base import Organizer, Organizers, Photo, Watch
 from momentarium_cli.backend.organize.gemini import Gemini
 from momentarium_cli.backend.organize.local import LocalOrganizer
+from momentarium_cli.backend.organize.openai import OpenAI, check_installed
 from momentarium_cli.backend.organize.questions import Sharing
 from momentarium_cli.backend.organize.sheets import Sheets
 from momentarium_cli.backend.organize.tasks import Policy
@@ -61,6 +64,7 @@ _OF_SEVERAL = "storage.buckets looks like eu-central-1=photos-eu,us-east-1=photo
 _REGION_IN_URL = "{region}"
 _ANSWER_SECONDS = 60.0  # for one answer of a model; a request that takes longer hangs
 _FLEX_SECONDS = 600.0
+_OWN_SECONDS = 600.0  # a model on a machine of one's own may be slow
 _WORKER_NICENESS = 10  # photos that arrive go first
 
 
@@ -130,27 +134,51 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
 
 def organizers(settings: OrganizerSettings, database: Database, storage: Storage, decoder: Decoder) -> Organizers:
     """Who makes the albums. A model is asked only where the settings name its vendor: a key alone is no yes."""
-    if settings.backend != "gemini":
+    if settings.backend == "local":
         return lambda *_: LocalOrganizer(settings.language)
+    connect, policy = model(settings)
+    sheets = Sheets(decoder, partial(_thumbnail, storage))
+
+    def of(user_id: int, watch: Watch) -> Organizer:
+        memory = Answers(database, user_id, settings.max_cost)
+        local = LocalOrganizer(settings.language)
+        return AIOrganizer(settings.backend, local, connect, sheets, memory, policy, watch)
+
+    return of
+
+
+def model(settings: OrganizerSettings) -> tuple[Connect, Policy]:
+    """The way to the model that the settings name, and how it is asked.
+
+    SettingsError: what it needs is not installed.
+    """
+    sharing = Sharing(settings.share_places, settings.share_folder_names)
+    if settings.backend == "openai":
+        check_installed()
+        host = urlsplit(settings.openai_base_url or "").hostname
+        own = host is not None and is_inside(host)
+        policy = Policy(
+            models=(settings.openai_model or "",),
+            language=settings.language,
+            sharing=sharing,
+            free=own,
+            at_once=2,  # a machine of one's own has one model in its memory, and that a small context
+            sheets_a_request=1,
+            closer_sheets=2,
+            deadline=_OWN_SECONDS,
+            run_seconds=6 * _OWN_SECONDS,
+        )
+        return partial(OpenAI, settings.openai_api_key, base_url=settings.openai_base_url, own=own), policy
     policy = Policy(
         models=_models(settings),
         language=settings.language,
-        sharing=Sharing(settings.share_places, settings.share_folder_names),
+        sharing=sharing,
         flex=settings.flex,
         deadline=_ANSWER_SECONDS,
         flex_deadline=_FLEX_SECONDS,
         run_seconds=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
     )
-    sheets = Sheets(decoder, partial(_thumbnail, storage))
-
-    def connect() -> Gemini:
-        return Gemini(settings.api_key or "")
-
-    def of(user_id: int, watch: Watch) -> Organizer:
-        memory = Answers(database, user_id, settings.max_cost)
-        return AIOrganizer("gemini", LocalOrganizer(settings.language), connect, sheets, memory, policy, watch)
-
-    return of
+    return partial(Gemini, settings.api_key or ""), policy
 
 
 def _models(settings: OrganizerSettings) -> tuple[str, ...]:

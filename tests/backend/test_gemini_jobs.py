@@ -33,6 +33,7 @@ from tests import gemini as vendor
 from tests.backend.bench import Bench, batch
 from tests.backend.test_slices import Ticking
 from tests.gemini import KEY, GeminiServer, running_gemini
+from tests.openai_server import MODEL, running_openai
 
 MAY = datetime(2024, 5, 1, 10)
 ASKING = Organizer(backend="gemini", api_key=KEY)
@@ -259,3 +260,15 @@ def test_a_model_that_never_answers_in_a_slice_leaves_local_titles(
     rows = list(in_slices(bench, slow, job, monkeypatch, until=22))
     assert (rows[-1]["status"], rows[-1]["organized_by"]) == ("completed", "local")
     assert "did not answer in time" in rows[-1]["result_data"]["organizer"]["reason"]
+
+
+# --- a server of one's own
+
+
+def test_a_job_whose_albums_a_server_of_ones_own_named(bench: Bench, decoder: Decoder, user: int) -> None:
+    with running_openai() as own:
+        settings = Organizer(backend="openai", openai_base_url=own.url, openai_model=MODEL, max_cost=0.0)
+        row = run(bench, decoder, user, range(6), settings)
+    assert (row["status"], row["organized_by"]) == ("completed", "openai")
+    assert titles(bench) == ["Picnic B, 1 May 2024"]
+    assert row["result_data"]["organizer"]["cost"] == 0

@@ -29,8 +29,7 @@ from momentarium_cli.backend.organize.sheets import MAX_CELLS, representatives
 from momentarium_cli.backend.organize.tasks import Asked, Decisions, Item, Policy
 from momentarium_cli.backend.organize.titles import folder_name
 
-MOST_SHEETS = 8  # of an event; of larger ones photos are shown that are spread over it
-SHARE = 1 / 3  # of the events of a run: as many sheets may be looked at closer, but MOST_SHEETS at least
+SHARE = 1 / 3  # of the events of a run: as many sheets may be looked at closer, but those of one event at least
 MOST_PARTS = 8
 STRAYS = 0.25  # of an event's photos: where more do not belong, it is not known what it is
 
@@ -91,7 +90,7 @@ class LookingCloser:
         return EVENT_TOKENS + 60 * (item.sheets - 1)
 
     def item(self, subject: Subject) -> Item:
-        shown = representatives(subject.photos, MOST_SHEETS * MAX_CELLS)
+        shown = representatives(subject.photos, self.policy.closer_sheets * MAX_CELLS)
         key = key_of(f"closer {self.policy.asking}", subject.facts, shown)
         return Item(subject.number, subject.line, key, shown)
 
@@ -134,7 +133,7 @@ def unclear(subjects: Sequence[Subject], named: Decisions, task: LookingCloser) 
     """The events to look at closer: the least clear first, and no more than they may cost."""
     doubtful = [subject for subject in subjects if _confidence(named.get(subject.number)) < LEAST_CONFIDENCE]
     doubtful.sort(key=lambda subject: (_confidence(named.get(subject.number)), subject.number))
-    left = max(MOST_SHEETS, int(SHARE * len(subjects)))
+    left = max(task.policy.closer_sheets, int(SHARE * len(subjects)))
     chosen: list[Item] = []
     for item in map(task.item, doubtful):
         if item.sheets <= left:

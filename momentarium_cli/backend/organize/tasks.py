@@ -19,7 +19,8 @@ class Policy:
     """How models are asked; `models` are tried in this order. Times are seconds.
 
     `deadline` is for one answer, `flex_deadline` for one at half of the price, `patience` the longest wait before
-    another try, `run_seconds` for all of a run. `free`: no request costs anything.
+    another try, `run_seconds` for all of a run. `closer_sheets` is the most of one event that is looked at closer.
+    `free`: no request costs anything.
     """
 
     models: tuple[str, ...]
@@ -29,6 +30,7 @@ class Policy:
     free: bool = False
     at_once: int = 4  # requests
     sheets_a_request: int = 10
+    closer_sheets: int = 8
     deadline: float = 60.0
     flex_deadline: float = 600.0
     first_wait: float = 1.0
