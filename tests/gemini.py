@@ -47,8 +47,10 @@ class Asked:
 
     @property
     def task(self) -> str:
-        """What is asked: for "names", for a "closer" look, or for "relations"."""
+        """What is asked: for "names", for a "closer" look, for "relations", or for a "colour"."""
         fields = self.body["generationConfig"]["responseSchema"]["properties"]
+        if "colour" in fields:
+            return "colour"
         if "merges" in fields:
             return "relations"
         return "closer" if "parts" in fields["events"]["items"]["properties"] else "names"
@@ -101,6 +103,7 @@ class GeminiServer:
     of_model: dict[str, Mishap] = field(default_factory=dict)
     mishaps: deque[Mishap] = field(default_factory=deque)
     asked: list[Asked] = field(default_factory=list)
+    colour: str = "red"  # of a picture
     delay: float = 0.0  # seconds before every answer
     stopping: Event = field(default_factory=Event)
     _lock: Lock = field(default_factory=Lock)
@@ -173,6 +176,8 @@ def decided(handler: Handler, asked: Asked) -> list[dict[str, Any]]:
 
 
 def answered(handler: Handler, asked: Asked) -> str:
+    if asked.task == "colour":
+        return json.dumps({"colour": handler.gemini.colour})
     if asked.task == "relations":
         return json.dumps(handler.gemini.relate(asked.events))
     return json.dumps({"events": decided(handler, asked)})
@@ -207,6 +212,12 @@ def throttled(delay: str | None = None) -> Mishap:
     """`delay` as "3s"."""
     info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
     return error(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", *([info] if delay else []))
+
+
+def free_tier(handler: Handler, asked: Asked) -> None:
+    quota = {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "20"}
+    failure = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [quota]}
+    error(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", failure)(handler, asked)
 
 
 def truncated(handler: Handler, asked: Asked) -> None:

@@ -63,6 +63,7 @@ class OpenAIServer:
     url: str = ""
     key: str | None = None  # that it wants; most want none
     decide: Callable[[dict[str, Any]], dict[str, Any]] = lambda event: titled(event["event"])
+    colour: str = "red"  # of a picture
     always: Mishap | None = None
     mishaps: deque[Mishap] = field(default_factory=deque)
     asked: list[Asked] = field(default_factory=list)
@@ -117,6 +118,8 @@ def said(handler: Handler, asked: Asked, text: str | None, reason: str = "stop",
 
 
 def decided(handler: Handler, asked: Asked) -> str:
+    if "colour" in asked.instructions:
+        return json.dumps({"colour": handler.model.colour})
     if "parts:" in asked.instructions:
         return json.dumps({"events": [looked_at(event["event"]) for event in asked.events]})
     if not asked.sheets:

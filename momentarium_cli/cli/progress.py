@@ -8,7 +8,18 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, TextColumn
 
-from momentarium_cli.cli.output import albums_table, console, count, duration, job_line, plain, print_json, say, size
+from momentarium_cli.cli.output import (
+    albums_table,
+    console,
+    count,
+    duration,
+    job_line,
+    organizer_lines,
+    plain,
+    print_json,
+    say,
+    size,
+)
 from momentarium_cli.cli.signals import Signals
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, Summary
@@ -133,6 +144,8 @@ class _ForPeople(Renderer):
         for job in summary.jobs:
             if job.status is not JobState.COMPLETED:
                 say(job_line(job))
+        for line in organizer_lines(summary.jobs):
+            say(line)
         self._counts(summary)
 
     def _counts(self, summary: Summary) -> None:

@@ -36,11 +36,14 @@ def upload(
 
     Example: momentarium upload ~/Photos "/media/card/DCIM"
     """
+    from momentarium_cli.cli.consent import ask_once
     from momentarium_cli.cli.progress import renderer
     from momentarium_cli.cli.signals import Signals
     from momentarium_cli.client.imports import Options
     from momentarium_cli.errors import Stopped
 
+    if not json and not dry_run:
+        ask_once(session, paths)
     signals = Signals()
     options = Options(dry_run=dry_run, wait=not no_wait, timeout=timeout)
     show = renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options)

@@ -25,7 +25,7 @@ STAGE = "asking"
 
 _WRAP_UP_SECONDS = 3.0  # of a slice, to write what came of it
 _NOTHING_TO_SHOW = "none of its photos can be shown"
-_PASSES = frozenset({Fault.BUSY, Fault.UNREACHABLE})
+_PASSES = frozenset({Fault.BUSY, Fault.FREE_TIER, Fault.UNREACHABLE})
 _OF_CONTENT = frozenset({Fault.TRUNCATED, Fault.BLOCKED})  # fewer things in a request may help
 _OF_MODEL = frozenset({Fault.NO_MODEL, Fault.LATE})  # it need not be tried again
 _FINAL = frozenset({Fault.NOT_ALLOWED, Fault.SPENT})

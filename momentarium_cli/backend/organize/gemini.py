@@ -24,6 +24,7 @@ _FAULTS = {
     429: Fault.BUSY,
 }
 _WRONG_KEY = re.compile(r"API[ _]key", re.IGNORECASE)  # which is a 400
+_FREE_TIER = re.compile(r"free_?tier", re.IGNORECASE)  # in the names of quotas, nowhere else is it told
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 _NOTHING = Usage(0, 0)
 
@@ -129,6 +130,8 @@ def _refused(error: Any) -> Unanswered:
     if code == 400 and _WRONG_KEY.search(error.message or ""):
         return Unanswered(Fault.NOT_ALLOWED, usage=_NOTHING)
     fault = _FAULTS.get(code, Fault.BUSY if code >= 500 else Fault.REJECTED)
+    if code == 429 and _FREE_TIER.search(f"{error.message} {error.details}"):
+        fault = Fault.FREE_TIER
     return Unanswered(fault, retry_after=_delay(error.details), usage=_NOTHING)
 
 

@@ -25,6 +25,7 @@ class Fault(Enum):
     NO_MODEL = "there is no such model"
     REJECTED = "the request is not accepted"
     BUSY = "it is busy, or a quota is used up"
+    FREE_TIER = "the quota of the key's free tier is used up; of that tier Google may use what it gets"
     UNREACHABLE = "it is out of reach"
     LATE = "it did not answer in time"
     SPENT = "organizer.max_cost is reached"

@@ -219,6 +219,7 @@ FAULTS: dict[str, Mishap] = {
     "429": throttled(),
     "429 with a short delay": throttled("0.02s"),
     "429 with a long delay": throttled("3600s"),
+    "429 of the free tier": vendor.free_tier,
     "500": error(500, "INTERNAL", "An internal error has occurred."),
     "503": error(503, "UNAVAILABLE", "The model is overloaded."),
     "503 in HTML": lambda handler, asked: handler.send(b"<html>Bad gateway</html>", 503, "text/html"),
@@ -260,6 +261,13 @@ def test_a_wrong_key_ends_the_run_at_once(make: Make, server: GeminiServer) -> N
     organizer.organize(events(3), [])
     assert organizer.report["reason"] == "3 of 3 events have local titles: the key is not accepted."
     assert organizer.report["requests"] == 1
+
+
+def test_of_a_key_of_the_free_tier_the_reason_says_what_that_means(make: Make, server: GeminiServer) -> None:
+    server.always = vendor.free_tier
+    organizer = make()
+    organizer.organize(events(1), [])
+    assert "free tier is used up; of that tier Google may use what it gets" in organizer.report["reason"]
 
 
 def test_a_model_that_is_gone_is_not_asked_again(make: Make, server: GeminiServer) -> None:
