@@ -252,6 +252,7 @@ class JobStatus(Value):
     attempt: int = 0
     organized_by: str | None = None
     organizer_note: str | None = Field(default=None, description="why albums are not as the organizer should make them")
+    organizer_cost: float | None = Field(default=None, description="dollars that asking models did cost")
     error_code: str | None = None
     error_message: str | None = None
     created_at: datetime

@@ -136,6 +136,7 @@ def upload(
 
     Example: momentarium upload ~/Photos "/media/card/DCIM"
     """
+    from momentarium_cli.cli.consent import ask_once
     from momentarium_cli.cli.running import Look, Running
     from momentarium_cli.cli.signals import Signals
     from momentarium_cli.client.budget import Budget
@@ -144,6 +145,8 @@ def upload(
 
     _one_at_most({"--lock-wait": lock_wait, "--lock-skip": lock_skip, "--lock-join": lock_join})
     _one_at_most({"--dry-run": dry_run, "--lock-join": lock_join, "--watch": watch})
+    if not json and not dry_run and not quiet:
+        ask_once(session, paths)
     signals = Signals()
     patient = lock_wait or (watch and not lock_skip)
     running = Running(
