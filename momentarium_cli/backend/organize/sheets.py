@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from math import ceil
 
+from momentarium_cli.backend.organize.alike import best, distinct, quality
 from momentarium_cli.backend.organize.base import Photo
 from momentarium_cli.photos.decode import DecodeFailed, Decoder
 from momentarium_cli.photos.sheet import contact_sheet
 
 MAX_CELLS = 16  # models lose the cell in larger grids
-ALIKE = 6  # of 64 bits; photos whose difference hashes differ in no more show the same
 
 Read = Callable[[Photo], bytes | None]
 
@@ -49,24 +50,23 @@ class Sheets:
 
 
 def representatives(photos: Sequence[Photo], limit: int = MAX_CELLS) -> list[Photo]:
-    """At most so many photos that have a thumbnail, spread evenly over those that do not repeat the one before.
+    """At most so many photos that have a thumbnail, spread evenly over what they show: of near duplicates the best one,
+    and of many the best around each place in the order.
 
     The photos are in the order of time.
     """
-    different: list[Photo] = []
-    for photo in photos:
-        if photo.thumb_key and not (different and _alike(different[-1], photo)):
-            different.append(photo)
+    different = [best(group) for group in distinct([photo for photo in photos if photo.thumb_key])]
     if len(different) <= limit:
         return different
     step = (len(different) - 1) / (limit - 1)
-    return [different[round(number * step)] for number in range(limit)]
+    return [max(_around(different, number * step, step), key=quality) for number in range(limit)]
 
 
-def _alike(one: Photo, other: Photo) -> bool:
-    if one.phash is None or other.phash is None:
-        return False
-    return ((one.phash ^ other.phash) & (1 << 64) - 1).bit_count() <= ALIKE
+def _around(photos: Sequence[Photo], place: float, step: float) -> list[Photo]:
+    """Those nearer to a place in the order than to the next one, the nearest first."""
+    first, last = ceil(place - step / 2), ceil(place + step / 2) - 1
+    indices = range(max(first, 0), min(last, len(photos) - 1) + 1)
+    return [photos[index] for index in sorted(indices, key=lambda index: (abs(index - place), index))]
 
 
 def _sheet(pictures: Sequence[tuple[int, bytes]], first: int) -> NumberedSheet | None:
