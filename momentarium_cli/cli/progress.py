@@ -63,7 +63,7 @@ class Renderer(AbstractContextManager["Renderer"], ABC):
         if signals.stop.is_set():
             say(_what_is_safe(summary))
             return signals.exit_code
-        if summary.found == summary.skipped:
+        if summary.found == summary.skipped and not self._options.is_selective:
             raise NothingUsable("No photo was found.", hint="Name folders that hold photos; --list-skipped tells more.")
         if summary.failed:
             return FAILURES
@@ -99,6 +99,7 @@ class _ForPeople(Renderer):
         self._left_out: Counter[str] = Counter()
         self._storage = ""
         self._planned: events.Planned | None = None
+        self._estimated: events.Estimated | None = None
         self._failures: list[events.Failed] = []
 
     def show(self, event: Event) -> None:
@@ -117,13 +118,18 @@ class _ForPeople(Renderer):
                 self._tell(f"{_path(event)}: {plain(event.text)}")
             case events.Planned():
                 self._planned = event
+            case events.Albums():
+                shown = ", ".join(f"{plain(album.title)} ({album.photos:,})" for album in event.albums)
+                self._tell(f"Ready to look at: {shown}")
+            case events.Estimated():
+                self._estimated = event
 
     def _tell(self, line: str, *, listed: bool = True) -> None:
         if listed:
             say(line)
 
     def end(self, summary: Summary) -> None:
-        if not summary.found:
+        if not summary.found and not self._options.is_selective:
             return  # an error is to come, and says it all
         if self._options.dry_run:
             self._end_of_dry_run(summary)
@@ -141,8 +147,7 @@ class _ForPeople(Renderer):
         optional = ("duplicates", "unchanged", "skipped", "failed", "pending")
         parts += [_number(getattr(summary, name), name) for name in optional if getattr(summary, name)]
         say(f"{count(summary.found, 'file')} found: {', '.join(parts)}, in {duration(summary.elapsed_seconds)}.")
-        for reason, number in self._reasons.most_common():
-            say(f"  skipped: {number:,} × {reason}")
+        self._reasons_for_less()
         for failure in self._failures[:_LISTED]:
             say(f"  failed: {_path(failure)}: {plain(failure.error)}")
         if len(self._failures) > _LISTED:
@@ -153,12 +158,21 @@ class _ForPeople(Renderer):
             say(f"This was import {summary.import_id}.")
 
     def _end_of_dry_run(self, summary: Summary) -> None:
-        planned = self._planned or events.Planned(0, 0, 0)
-        batches = f"{planned.batches} batch{'' if planned.batches == 1 else 'es'}"
-        say(f"Would upload {count(planned.files, 'photo')} ({size(planned.bytes)}) in {batches}; nothing was done.")
-        say(f"{summary.unchanged:,} unchanged, {summary.skipped:,} skipped, {summary.failed:,} unreadable.")
+        batches = self._planned.batches if self._planned else 0
+        to_come = self._estimated or events.Estimated(0, 0, None, 0)
+        where = f"in {batches} batch{'' if batches == 1 else 'es'}, about {count(to_come.albums, 'album')}"
+        say(f"Would upload {count(to_come.files, 'photo')} ({size(to_come.bytes)}) {where}; nothing was done.")
+        if to_come.seconds is not None and to_come.files:
+            say(f"At the speed of earlier uploads that takes about {duration(to_come.seconds)}.")
+        known = f"{_number(summary.duplicates, 'duplicates')}, {summary.unchanged:,} unchanged"
+        say(f"{known}, {summary.skipped:,} skipped, {summary.failed:,} unreadable.")
+        self._reasons_for_less()
+
+    def _reasons_for_less(self) -> None:
         for reason, number in self._reasons.most_common():
             say(f"  skipped: {number:,} × {reason}")
+        for reason, number in self._left_out.most_common():
+            say(f"  left out: {number:,} × {reason}")
 
 
 class Lines(_ForPeople):

@@ -1,5 +1,6 @@
 """What bulk work tells while it goes on: frozen values, one a thing that happened. Only the CLI renders them."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,7 +50,7 @@ class Found(Event):
 
 @dataclass(frozen=True, slots=True)
 class Unchanged(Event):
-    """A photo that an earlier run has dealt with; it was not read."""
+    """A photo that an earlier run has dealt with; it was not read, or its bytes are still those."""
 
     name: ClassVar[str] = "unchanged"
     path: Path
@@ -67,7 +68,7 @@ class Skipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut(Event):
-    """A folder that is not walked, and why; what is in it is not counted."""
+    """A folder that is not walked, or a file that is not chosen, and why; it is not counted."""
 
     name: ClassVar[str] = "left_out"
     path: Path
@@ -152,6 +153,32 @@ class JobProgress(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Albums(Event):
+    """A job has ended while photos are still being uploaded: albums that can be looked at already."""
+
+    name: ClassVar[str] = "albums"
+    job_id: str
+    albums: tuple[AlbumSummary, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"event": self.name, "schema": SCHEMA, "job": self.job_id, "albums": _album_list(self.albums)}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated(Event):
+    """The end of a dry run: what the real one would send, about how long that takes and what becomes of it.
+
+    `seconds` is None where nothing was sent yet that would tell the speed.
+    """
+
+    name: ClassVar[str] = "estimated"
+    files: int
+    bytes: int
+    seconds: float | None
+    albums: int
+
+
+@dataclass(frozen=True, slots=True)
 class Summary(Event):
     """The end of the run. All counts are files, and `found` is the sum of the six after it."""
 
@@ -178,5 +205,9 @@ class Summary(Event):
             **plain,
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "jobs": [{"id": str(job.id), "status": job.status.value} for job in self.jobs],
-            "albums": [{"id": album.id, "title": album.title, "photos": album.photos} for album in self.albums],
+            "albums": _album_list(self.albums),
         }
+
+
+def _album_list(albums: Iterable[AlbumSummary]) -> list[dict[str, Any]]:
+    return [{"id": album.id, "title": album.title, "photos": album.photos} for album in albums]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,45 @@ class BatchState(StrEnum):
     DONE = "done"
 
 
+class Counted(StrEnum):
+    """Where a run counts a file; the names are those of the summary."""
+
+    PENDING = "pending"
+    UPLOADED = "uploaded"
+    DUPLICATES = "duplicates"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file as the first pass found it."""
+
+    path: Path
+    stat: FileStat
+    filename: str
+    folder: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file that an earlier run has seen. `taken_on` is a local day, None where only the mtime says one."""
+
+    id: int
+    path: Path
+    stat: FileStat
+    state: FileState
+    described: bool  # its metadata was read
+    taken_on: date | None
+    folder: str | None
+    error: str | None
+
+    def is_still(self, stat: FileStat) -> bool:
+        """Whether it is the same as then. Not by its device: a disk gets another when it is mounted anew."""
+        return stat_columns(self.stat)[1:] == stat_columns(stat)[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A row. `metadata` is there once the file was described, `storage_key` once it is stored."""
@@ -45,6 +85,12 @@ class File:
     storage_key: str | None
     decode_error: str | None
     error: str | None
+
+
+FILE_COLUMNS = (
+    "id, path, device, inode, size, mtime_ns, ctime_ns, state, filename, folder, content_type, metadata, taken_sort,"
+    " sha256, storage_key, decode_error, error"
+)
 
 
 @dataclass(frozen=True, slots=True)

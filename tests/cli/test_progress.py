@@ -16,6 +16,7 @@ from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Options
 from momentarium_cli.errors import InsufficientStorage, MomentariumError, NothingUsable, Stopped
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus
+from momentarium_cli.photos.choice import EVERYTHING, Choice
 
 NO_COUNTS = dict.fromkeys(("uploaded", "duplicates", "unchanged", "skipped", "failed", "pending"), 0)
 
@@ -76,9 +77,9 @@ END = summary(
 
 def show(
     import_: Import, *, json: bool = False, interactive: bool = False, list_skipped: bool = False,
-    dry_run: bool = False, signals: Signals | None = None,
+    dry_run: bool = False, signals: Signals | None = None, choice: Choice = EVERYTHING,
 ) -> int:  # fmt: skip
-    options = Options(dry_run=dry_run)
+    options = Options(dry_run=dry_run, choice=choice)
     with renderer(json=json, interactive=interactive, list_skipped=list_skipped, options=options) as shown:
         return shown.run(import_, signals or Signals())  # type: ignore[arg-type]
 
@@ -157,8 +158,25 @@ def test_a_signal_says_what_is_safe(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_dry_run_tells_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
-    told: list[Event] = [events.Planned(2, 1500, 1)]
-    assert show(Import(told, summary(pending=2, unchanged=3)), dry_run=True) == 0
+    told: list[Event] = [events.Planned(3, 2000, 1), events.Estimated(2, 1500, 90.4, 1)]
+    assert show(Import(told, summary(pending=2, duplicates=1, unchanged=3)), dry_run=True) == 0
     err: Any = capfd.readouterr().err
-    assert "Would upload 2 photos (1.5 kB) in 1 batch; nothing was done." in err
-    assert "3 unchanged, 0 skipped, 0 unreadable." in err
+    assert "Would upload 2 photos (1.5 kB) in 1 batch, about 1 album; nothing was done." in err
+    assert "At the speed of earlier uploads that takes about 1 min 30 s." in err
+    assert "1 duplicate, 3 unchanged, 0 skipped, 0 unreadable." in err
+
+
+@pytest.mark.parametrize("interactive", [True, False], ids=["bars", "lines"])
+def test_albums_that_are_ready_are_named_while_the_rest_uploads(
+    interactive: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ready = events.Albums(str(UUID(int=1)), (AlbumSummary(id=1, title="Rome", photos=3),))
+    show(Import([*ALL, ready], END), interactive=interactive)
+    assert "Ready to look at: Rome (3)" in capfd.readouterr().err
+
+
+def test_a_choice_that_leaves_nothing_is_done(capfd: pytest.CaptureFixture[str]) -> None:
+    left_out: list[Event] = [events.LeftOut(Path("/p/a.jpg"), "other_day", "not taken then")]
+    assert show(Import(left_out, summary()), choice=Choice(min_size=1)) == 0
+    assert "0 files found: nothing new" in (err := capfd.readouterr().err)
+    assert "left out: 1 × not taken then" in err
