@@ -24,7 +24,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def printable(path: Path) -> str:
+def printable(path: Path | str) -> str:
     """A path as text that can be printed and stored; bytes that are not UTF-8 become replacement characters."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 

@@ -48,6 +48,8 @@ class Survey:
         self._choice, self._retry_failed = choice, retry_failed
         self._chunk: list[Seen] = []
         self._described: deque[tuple[list[Seen], Future[list[Described | Exception]]]] = deque()
+        self._parent = ""
+        self._folder: str | None = None
         self.counts: Counter[str] = Counter()
 
     def events(self) -> Iterator[Event]:
@@ -128,7 +130,7 @@ class Survey:
         if self._retry_failed and _is_gone(entry.path):
             self.counts[Counted.FAILED] += 1
         else:
-            self._sightings.unreadable(Seen(entry.path, _UNSEEN, printable(Path(entry.path.name)), None), entry.error)
+            self._sightings.unreadable(Seen(entry.path, _UNSEEN, printable(entry.path.name), None), entry.error)
         return events.Failed(entry.path, entry.error)
 
     # --- what is new -------------------------------------------------------------------------------------------
@@ -140,15 +142,18 @@ class Survey:
             yield from self._harvest(leave=_CHUNKS_AT_ONCE)
 
     def _seen(self, entry: Found, known: Known | None = None) -> Seen:
-        folder = known.folder if known and self._retry_failed else self._folder(entry.path)
-        return Seen(entry.path, entry.stat, printable(Path(entry.path.name)), folder)
+        parent, name = os.path.split(entry.path)
+        if parent != self._parent:
+            self._parent, self._folder = parent, self._folder_of(Path(parent))
+        folder = known.folder if known and self._retry_failed else self._folder
+        return Seen(entry.path, entry.stat, printable(name), folder, is_new=known is None)
 
-    def _folder(self, path: Path) -> str | None:
+    def _folder_of(self, parent: Path) -> str | None:
         """The folder, from the one that was named on: what is above it is nobody's business."""
         for root in self._paths:
-            if path.is_relative_to(root) and path != root:
-                return printable(path.parent.relative_to(root.parent))
-        return printable(Path(path.parent.name)) or None
+            if parent.is_relative_to(root):
+                return printable(parent.relative_to(root.parent))
+        return printable(parent.name) or None
 
     def _submit(self) -> None:
         if self._chunk:
