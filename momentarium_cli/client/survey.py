@@ -11,6 +11,7 @@ from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, printable
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import Counted, FileState, Known, Seen
+from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.sightings import Sightings
 from momentarium_cli.photos.choice import EVERYTHING, Choice
 from momentarium_cli.photos.decode import Decoder
@@ -41,11 +42,12 @@ class Survey:
         *,
         choice: Choice = EVERYTHING,
         retry_failed: bool = False,
+        settling: Settling | None = None,
     ) -> None:
         self._paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 -- without following links
         self._journal, self._sightings = journal, Sightings(journal)
         self._decoder, self._stop = decoder, stop
-        self._choice, self._retry_failed = choice, retry_failed
+        self._choice, self._retry_failed, self._settling = choice, retry_failed, settling
         self._chunk: list[Seen] = []
         self._described: deque[tuple[list[Seen], Future[list[Described | Exception]]]] = deque()
         self._parent = ""
@@ -59,6 +61,8 @@ class Survey:
             if self._stop.is_set():
                 break
             match entry:
+                case Found() if self._settling is not None and not self._settling.has_settled(entry.path, entry.stat):
+                    yield events.LeftOut(entry.path, "being_written", "still being written")
                 case Found():
                     yield from self._found(entry)
                 case Skipped():
