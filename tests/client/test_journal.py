@@ -31,7 +31,8 @@ create table batches (
   id text primary key, import_id text not null, state text not null default 'closed', job_id text
 ) strict;
 insert into files values (1, cast('/p/a.jpg' as blob), 1, 2, 3, 4, 5, 'accepted', 7, 'a.jpg', 'p', 'image/jpeg',
-  '{"taken_at":"2024-05-01T10:00:00","taken_at_source":"exif"}', 1714557600.0, 'SHA256', 'originals/1/x', null, null, null);
+  '{"taken_at":"2024-05-01T10:00:00","taken_at_source":"exif"}', 1714557600.0, 'SHA256', 'originals/1/x',
+  null, null, null);
 pragma user_version = 1;
 """.replace("SHA256", SHA)
 AT_TEN = Metadata(taken_at=datetime(2024, 5, 1, 10), taken_at_source=TakenAtSource.EXIF)
