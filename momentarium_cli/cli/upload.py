@@ -14,6 +14,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave when all is uploaded; albums come in the background.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer for the albums.")]
 LockWait = Annotated[bool, typer.Option("--lock-wait", help="Wait for another upload to end; else this ends with 75.")]
+NoPreviews = Annotated[
+    bool,
+    typer.Option(
+        "--no-previews", help="Have the server make the previews, of the originals: faster here where the link is fast."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="One event a line as JSON, the summary last.")]
 ListSkipped = Annotated[bool, typer.Option("--list-skipped", help="Name every file that is left out, with the reason.")]
 
@@ -27,6 +33,7 @@ def upload(
     timeout: Timeout = None,
     lock_wait: LockWait = False,
     list_skipped: ListSkipped = False,
+    no_previews: NoPreviews = False,
     json: Json = False,
 ) -> int:
     """Upload photos and have them grouped into titled albums.
@@ -42,7 +49,7 @@ def upload(
     from momentarium_cli.errors import Stopped
 
     signals = Signals()
-    options = Options(dry_run=dry_run, wait=not no_wait, timeout=timeout)
+    options = Options(dry_run=dry_run, wait=not no_wait, timeout=timeout, previews=not no_previews)
     show = renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options)
     with signals.handled(), session.momentarium(signals.stop) as momentarium:
         try:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as StopEvent
@@ -20,10 +21,12 @@ from momentarium_cli.client.process import Processor
 from momentarium_cli.client.records import BatchState, File
 from momentarium_cli.client.send import Staging
 from momentarium_cli.client.survey import Survey
-from momentarium_cli.client.upload import Load, Uploader
+from momentarium_cli.client.upload import Uploader
+from momentarium_cli.client.work import Load
 from momentarium_cli.errors import InsufficientStorage
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus, Me
 from momentarium_cli.photos.decode import Decoder
+from momentarium_cli.photos.hasher import Hasher
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ class Options:
     dry_run: bool = False
     wait: bool = True
     timeout: float | None = None  # seconds to wait for the jobs
+    previews: bool = True  # made here; else the server makes them of the originals
 
 
 @dataclass(slots=True)
@@ -181,17 +185,18 @@ class Import:
         yield from self._upload(decoder, iter(loads))
 
     def _upload(self, decoder: Decoder, loads: Iterator[Load]) -> Iterator[Event]:
-        uploader = Uploader(
-            self._api,
-            self._journal,
-            decoder,
-            import_id=self.id,
-            staging=self._staging,
-            stored=self._process,
-            stop=self._stop,
-            region=lambda: self._nearest.region,
-        )
-        yield from uploader.events(loads)
+        with nullcontext(decoder) if self._options.previews else Hasher() as preparer:
+            uploader = Uploader(
+                self._api,
+                self._journal,
+                preparer,
+                import_id=self.id,
+                staging=self._staging,
+                stored=self._process,
+                stop=self._stop,
+                region=lambda: self._nearest.region,
+            )
+            yield from uploader.events(loads)
 
     def _new_loads(self, planned: Sequence[Sequence[File]]) -> Iterator[Load]:
         for files in planned:

@@ -136,9 +136,7 @@ def test_a_stop_interrupts_waiting(talk: Any) -> None:
     assert time.monotonic() - began < 3
 
 
-ANSWERED = [
-    cls for cls in classes(MomentariumError) if not issubclass(cls, Temporary) and cls is not MomentariumError
-]
+ANSWERED = [cls for cls in classes(MomentariumError) if not issubclass(cls, Temporary) and cls is not MomentariumError]
 
 
 @pytest.mark.parametrize("cls", ANSWERED, ids=lambda cls: cls.code)
