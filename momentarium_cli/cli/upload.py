@@ -14,6 +14,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave when all is uploaded; albums come in the background.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer for the albums.")]
 LockWait = Annotated[bool, typer.Option("--lock-wait", help="Wait for another upload to end; else this ends with 75.")]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency", metavar="N", min=1, max=64, help="Send so many files at once; else as many as turn out best."
+    ),
+]
 NoPreviews = Annotated[
     bool,
     typer.Option(
@@ -33,6 +39,7 @@ def upload(
     timeout: Timeout = None,
     lock_wait: LockWait = False,
     list_skipped: ListSkipped = False,
+    concurrency: Concurrency = None,
     no_previews: NoPreviews = False,
     json: Json = False,
 ) -> int:
@@ -49,7 +56,9 @@ def upload(
     from momentarium_cli.errors import Stopped
 
     signals = Signals()
-    options = Options(dry_run=dry_run, wait=not no_wait, timeout=timeout, previews=not no_previews)
+    options = Options(
+        dry_run=dry_run, wait=not no_wait, timeout=timeout, concurrency=concurrency, previews=not no_previews
+    )
     show = renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options)
     with signals.handled(), session.momentarium(signals.stop) as momentarium:
         try:

@@ -14,10 +14,11 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import batches, events, poll
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.nearest import Nearest
-from momentarium_cli.client.process import Processor
+from momentarium_cli.client.process import Processor, waited
 from momentarium_cli.client.records import BatchState, File
 from momentarium_cli.client.send import Staging
 from momentarium_cli.client.survey import Survey
@@ -42,6 +43,7 @@ class Options:
     wait: bool = True
     timeout: float | None = None  # seconds to wait for the jobs
     previews: bool = True  # made here; else the server makes them of the originals
+    concurrency: int | None = None  # files sent at once; None: as many as turn out to be best
 
 
 @dataclass(slots=True)
@@ -111,6 +113,7 @@ class Import:
         interrupted = [batch for batch in self._unfinished if batch.state is not BatchState.ACCEPTED]
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
         self._processor = Processor(api, journal)
+        self._level = Level(options.concurrency)
 
     def events(self) -> Iterator[Event]:
         for event in self._events():
@@ -181,7 +184,7 @@ class Import:
             if batch.state is BatchState.CLOSED and files:
                 loads.append(Load(batch.id, files))
             else:
-                yield from self._process(batch.id)
+                yield from waited(self._process(batch.id))
         yield from self._upload(decoder, iter(loads))
 
     def _upload(self, decoder: Decoder, loads: Iterator[Load]) -> Iterator[Event]:
@@ -195,6 +198,7 @@ class Import:
                 stored=self._process,
                 stop=self._stop,
                 region=lambda: self._nearest.region,
+                level=self._level,
             )
             yield from uploader.events(loads)
 
@@ -204,7 +208,7 @@ class Import:
             self._journal.close_batch(batch_id, self.id, [file.id for file in files])
             yield Load(batch_id, files)
 
-    def _process(self, batch_id: UUID) -> Iterator[Event]:
+    def _process(self, batch_id: UUID) -> Iterator[Event | None]:
         import_id = next((batch.import_id for batch in self._unfinished if batch.id == batch_id), self.id)
         for file in self._journal.members(batch_id, stored=True):
             if self._tally.is_pending(file.path):  # an earlier run has stored it
