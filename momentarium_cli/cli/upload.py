@@ -93,6 +93,25 @@ Timeout = Annotated[
         help="Wait no longer for the albums.",
     ),
 ]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        min=1,
+        max=64,
+        rich_help_panel=SENDING,
+        help="Send so many files at once; else as many as turn out best.",
+    ),
+]
+NoPreviews = Annotated[
+    bool,
+    typer.Option(
+        "--no-previews",
+        rich_help_panel=SENDING,
+        help="Have the server make the previews, of the originals: faster here where the link is fast.",
+    ),
+]
 MaxDuration = Annotated[
     float | None,
     typer.Option(
@@ -176,6 +195,8 @@ def upload(
     type_: Type = None,
     retry_failed: RetryFailed = False,
     order: InOrder = Order.OLDEST,
+    concurrency: Concurrency = None,
+    no_previews: NoPreviews = False,
     max_duration: MaxDuration = None,
     max_transfer: MaxTransfer = None,
     no_wait: NoWait = False,
@@ -219,6 +240,8 @@ def upload(
             order=order,
             choice=_choice(since, until, include, exclude, min_size, type_),
             retry_failed=retry_failed,
+            concurrency=concurrency,
+            previews=not no_previews,
         ),
         signals,
         Budget(signals.stop, max_seconds=max_duration, max_bytes=max_transfer),
