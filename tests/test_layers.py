@@ -126,6 +126,7 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
         ("openai", ("backend.organize.openai",)),
         ("httpx2", ("backend.organize.gemini",)),
         ("PIL", ("photos", "backend.doctor", "backend.ai_doctor")),
+        ("pathspec", ("photos.patterns",)),
     ],
 )
 def test_a_vendor_stays_in_one_room(vendor: str, rooms: tuple[str, ...]) -> None:
