@@ -32,6 +32,8 @@ class Limits:
 def enter_child(limits: Limits) -> None:
     """Once in each child, before its first task."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # and so is a terminal that is closed
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a Python handler would wait for the decoder to come back
     _drop_environment()
     silence()
