@@ -82,7 +82,7 @@ def test_what_everyone_may_import_imports_nothing_of_ours_but_errors(name: str) 
         ("backend.db", ("backend.db", "photos")),
         ("backend.storage", ("backend.storage", "backend.signing", "photos")),
         ("backend.organize", ("backend.organize", "photos")),
-        ("backend.queues", ("backend.queues", "backend.db")),
+        ("backend.queues", ("backend.queues", "backend.db", "backend.once")),
     ],
 )
 def test_imports_point_one_way(room: str, may: tuple[str, ...]) -> None:
@@ -124,6 +124,7 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
         ("google", ("backend.organize.gemini",)),
         ("httpx2", ("backend.organize.gemini",)),
         ("PIL", ("photos", "backend.doctor")),
+        ("pathspec", ("photos.patterns",)),
     ],
 )
 def test_a_vendor_stays_in_one_room(vendor: str, rooms: tuple[str, ...]) -> None:

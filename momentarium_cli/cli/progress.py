@@ -99,7 +99,7 @@ class Renderer(AbstractContextManager["Renderer"], ABC):
         if signals.stop.is_set():
             say(_what_is_safe(summary))
             return signals.exit_code
-        if summary.found == summary.skipped and self._budget is None:
+        if summary.found == summary.skipped and self._budget is None and not self._options.is_selective:
             return self._nothing()
         if summary.failed:
             return FAILURES
@@ -168,8 +168,10 @@ class ForPeople(Renderer):
         super().__init__(options, listeners, news)
         self._list_skipped = list_skipped
         self._reasons: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
         self._storage = ""
         self._planned: events.Planned | None = None
+        self._estimated: events.Estimated | None = None
         self._failures: list[events.Failed] = []
         self._ready: set[int] = set()
 
@@ -181,6 +183,7 @@ class ForPeople(Renderer):
                 self._reasons[event.text] += 1
                 self._tell(f"skipped {_path(event)}: {event.text}", listed=self._list_skipped)
             case events.LeftOut():
+                self._left_out[event.text] += 1
                 self._tell(f"left out {_path(event)}: {event.text}", listed=self._list_skipped)
             case events.Failed():
                 self._failures.append(event)
@@ -188,6 +191,8 @@ class ForPeople(Renderer):
                 self._tell(f"{_path(event)}: {plain(event.text)}")
             case events.Planned():
                 self._planned = event
+            case events.Estimated():
+                self._estimated = event
             case events.Albums():
                 self._show_albums(event.albums)
 
@@ -203,7 +208,7 @@ class ForPeople(Renderer):
             say(line)
 
     def end(self, summary: Summary) -> None:
-        if not summary.found and self._budget is None:
+        if not summary.found and self._budget is None and not self._options.is_selective:
             return  # an error is to come, and says it all
         if self._options.dry_run:
             self._end_of_dry_run(summary)
@@ -228,8 +233,7 @@ class ForPeople(Renderer):
         optional = ("duplicates", "unchanged", "skipped", "failed", "pending")
         parts += [_number(getattr(summary, name), name) for name in optional if getattr(summary, name)]
         say(f"{count(summary.found, 'file')} found: {', '.join(parts)}, in {duration(summary.elapsed_seconds)}.")
-        for reason, number in self._reasons.most_common():
-            say(f"  skipped: {number:,} × {reason}")
+        self._reasons_for_less()
         for failure in self._failures[:_LISTED]:
             say(f"  failed: {_path(failure)}: {plain(failure.error)}")
         if len(self._failures) > _LISTED:
@@ -238,12 +242,21 @@ class ForPeople(Renderer):
             say(_what_is_left(self._budget, summary))
 
     def _end_of_dry_run(self, summary: Summary) -> None:
-        planned = self._planned or events.Planned(0, 0, 0)
-        batches = f"{planned.batches} batch{'' if planned.batches == 1 else 'es'}"
-        say(f"Would upload {count(planned.files, 'photo')} ({size(planned.bytes)}) in {batches}; nothing was done.")
-        say(f"{summary.unchanged:,} unchanged, {summary.skipped:,} skipped, {summary.failed:,} unreadable.")
+        batches = self._planned.batches if self._planned else 0
+        to_come = self._estimated or events.Estimated(0, 0, None, 0)
+        where = f"in {batches} batch{'' if batches == 1 else 'es'}, about {count(to_come.albums, 'album')}"
+        say(f"Would upload {count(to_come.files, 'photo')} ({size(to_come.bytes)}) {where}; nothing was done.")
+        if to_come.seconds is not None and to_come.files:
+            say(f"At the speed of earlier uploads that takes about {duration(to_come.seconds)}.")
+        known = f"{_number(summary.duplicates, 'duplicates')}, {summary.unchanged:,} unchanged"
+        say(f"{known}, {summary.skipped:,} skipped, {summary.failed:,} unreadable.")
+        self._reasons_for_less()
+
+    def _reasons_for_less(self) -> None:
         for reason, number in self._reasons.most_common():
             say(f"  skipped: {number:,} × {reason}")
+        for reason, number in self._left_out.most_common():
+            say(f"  left out: {number:,} × {reason}")
 
 
 class Lines(ForPeople):

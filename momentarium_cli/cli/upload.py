@@ -1,15 +1,20 @@
 """momentarium upload"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from momentarium_cli.cli import units
 from momentarium_cli.cli.app import app, command
 from momentarium_cli.cli.session import Session
+from momentarium_cli.client.order import Order
 from momentarium_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from momentarium_cli.photos.choice import Choice
 
 # The panels of --help.
 CHOOSING = "What is uploaded"
@@ -17,7 +22,7 @@ SENDING = "How it is sent"
 ENDING = "What is waited for"
 UNATTENDED = "For cron and scripts"
 
-Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders or photos.", show_default=False)]
+Paths = Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Folders or photos.", show_default=False)]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", rich_help_panel=CHOOSING, help="Show what would be done, and do nothing.")
 ]
@@ -25,6 +30,53 @@ ListSkipped = Annotated[
     bool,
     typer.Option("--list-skipped", rich_help_panel=CHOOSING, help="Name every file that is left out, with the reason."),
 ]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="DATE",
+        rich_help_panel=CHOOSING,
+        help="Only photos taken then or later: 2024, 2024-06, 2024-06-15, or 7d, 2w, 6m, 1y ago.",
+    ),
+]
+Until = Annotated[
+    str | None,
+    typer.Option("--until", metavar="DATE", rich_help_panel=CHOOSING, help="Only photos taken then or before."),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include", metavar="PATTERN", rich_help_panel=CHOOSING, help="Only files like this, as in .gitignore."
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        rich_help_panel=CHOOSING,
+        help="No files or folders like this; a file .momentariumignore in a folder says the same.",
+    ),
+]
+MinSize = Annotated[
+    int | None,
+    typer.Option(
+        "--min-size",
+        metavar="SIZE",
+        parser=units.size,
+        rich_help_panel=CHOOSING,
+        help="Only files of this size or more, such as 100k.",
+    ),
+]
+Type = Annotated[
+    str | None,
+    typer.Option("--type", metavar="TYPES", rich_help_panel=CHOOSING, help="Only these types: jpeg,heic,raw."),
+]
+RetryFailed = Annotated[
+    bool,
+    typer.Option("--retry-failed", rich_help_panel=CHOOSING, help="Only files that failed in earlier runs."),
+]
+InOrder = Annotated[Order, typer.Option("--order", rich_help_panel=SENDING, help="What is uploaded first.")]
 NoWait = Annotated[
     bool,
     typer.Option(
@@ -113,9 +165,17 @@ Json = Annotated[
 @command(app, client=True)
 def upload(
     session: Session,
-    paths: Paths,
+    paths: Paths = None,
     dry_run: DryRun = False,
     list_skipped: ListSkipped = False,
+    since: Since = None,
+    until: Until = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    min_size: MinSize = None,
+    type_: Type = None,
+    retry_failed: RetryFailed = False,
+    order: InOrder = Order.OLDEST,
     max_duration: MaxDuration = None,
     max_transfer: MaxTransfer = None,
     no_wait: NoWait = False,
@@ -144,12 +204,22 @@ def upload(
 
     _one_at_most({"--lock-wait": lock_wait, "--lock-skip": lock_skip, "--lock-join": lock_join})
     _one_at_most({"--dry-run": dry_run, "--lock-join": lock_join, "--watch": watch})
+    _one_at_most({"--retry-failed": retry_failed, "--watch": watch})
+    if not paths and not retry_failed:
+        raise UsageError("There is nothing to upload.", hint="Name folders or photos: momentarium upload ~/Photos.")
     signals = Signals()
     patient = lock_wait or (watch and not lock_skip)
     running = Running(
         session,
-        paths,
-        Options(dry_run=dry_run, wait=not no_wait, timeout=timeout),
+        paths or [],
+        Options(
+            dry_run=dry_run,
+            wait=not no_wait,
+            timeout=timeout,
+            order=order,
+            choice=_choice(since, until, include, exclude, min_size, type_),
+            retry_failed=retry_failed,
+        ),
         signals,
         Budget(signals.stop, max_seconds=max_duration, max_bytes=max_transfer),
         if_held=IfHeld.HAND_OVER if lock_join else IfHeld.WAIT if patient else IfHeld.FAIL,
@@ -166,3 +236,24 @@ def _one_at_most(options: Mapping[str, bool]) -> None:
     given = [name for name, value in options.items() if value]
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} exclude each other.")
+
+
+def _choice(
+    since: str | None,
+    until: str | None,
+    include: Sequence[str] | None,
+    exclude: Sequence[str] | None,
+    min_size: int | None,
+    types: str | None,
+) -> "Choice":
+    from momentarium_cli.photos import choice
+
+    today = date.today()
+    return choice.Choice(
+        since=choice.first_day(since, today) if since else None,
+        until=choice.last_day(until, today) if until else None,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        min_size=min_size or 0,
+        types=choice.types(types) if types else frozenset(),
+    )

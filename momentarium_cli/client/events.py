@@ -24,7 +24,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def printable(path: Path) -> str:
+def printable(path: Path | str) -> str:
     """A path as text that can be printed and stored; bytes that are not UTF-8 become replacement characters."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -50,7 +50,7 @@ class Found(Event):
 
 @dataclass(frozen=True, slots=True)
 class Unchanged(Event):
-    """A photo that an earlier run has dealt with; it was not read."""
+    """A photo that an earlier run has dealt with; it was not read, or its bytes are still those."""
 
     name: ClassVar[str] = "unchanged"
     path: Path
@@ -68,7 +68,7 @@ class Skipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut(Event):
-    """A folder that is not walked, and why; what is in it is not counted."""
+    """A folder that is not walked, or a file that is not chosen, and why; it is not counted."""
 
     name: ClassVar[str] = "left_out"
     path: Path
@@ -162,6 +162,20 @@ class Albums(Event):
 
     def as_json(self) -> dict[str, Any]:
         return {"event": self.name, "schema": SCHEMA, "job": self.job_id, "albums": _album_list(self.albums)}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated(Event):
+    """The end of a dry run: what the real one would send, about how long that takes and what becomes of it.
+
+    `seconds` is None where nothing was sent yet that would tell the speed.
+    """
+
+    name: ClassVar[str] = "estimated"
+    files: int
+    bytes: int
+    seconds: float | None
+    albums: int
 
 
 @dataclass(frozen=True, slots=True)

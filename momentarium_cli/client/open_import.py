@@ -51,7 +51,7 @@ class OpenImport:
         self._base = self._momentarium.settings.data_dir / "journals" / str(self._me.library_id)
         self._turn = Turn(self._base)
         self._turn.begin(
-            "momentarium upload " + " ".join(str(path) for path in self._paths),
+            " ".join(["momentarium upload", *map(str, self._paths)]),
             stop=self._budget.deadline,
             wait=self._if_held is not IfHeld.FAIL,
             hand_over=_packed(self._paths, self._options) if self._if_held is IfHeld.HAND_OVER else None,

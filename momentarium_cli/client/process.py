@@ -24,7 +24,7 @@ class Processor:
     def process(self, batch_id: UUID, import_id: UUID) -> Iterator[Event]:
         """JobStarted, and Failed for originals that the store no longer has; nothing for a batch with no photo left."""
         self._journal.sent(batch_id)
-        files = self._journal.members(batch_id, stored=True)
+        files = self._journal.stored_of(batch_id)
         if not files:
             self._journal.done(batch_id)
             return

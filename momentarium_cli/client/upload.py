@@ -110,7 +110,7 @@ class Uploader:
         self._twins: dict[str, list[_Work]] = {}  # by checksum: those that wait for the first of them
 
     def events(self, loads: Iterable[Load]) -> Iterator[Event]:
-        """Uploaded, Duplicate, Failed, Warned and Sent, and what `stored` yields.
+        """Uploaded, Duplicate, Unchanged, Failed, Warned and Sent, and what `stored` yields.
 
         Raises InsufficientStorage, and whatever the server or the store says that no later file would survive.
         """
@@ -228,7 +228,11 @@ class Uploader:
 
     def _queue(self, work: _Work, prepared: Prepared) -> Iterator[Event]:
         twin = self._journal.twin(prepared.sha256, work.file.id)
-        if twin is not None:
+        if twin == work.file.path:
+            self._journal.as_before(work.file.id, prepared.sha256)
+            yield events.Unchanged(work.file.path)
+            yield from self._settled(work)
+        elif twin is not None:
             yield from self._duplicate(work, twin=twin)
         elif prepared.sha256 in self._twins:
             self._twins[prepared.sha256].append(work)

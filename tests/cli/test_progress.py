@@ -17,6 +17,7 @@ from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Options
 from momentarium_cli.errors import InsufficientStorage, MomentariumError, NothingUsable, Stopped
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus
+from momentarium_cli.photos.choice import EVERYTHING, Choice
 
 NO_COUNTS = dict.fromkeys(("uploaded", "duplicates", "unchanged", "skipped", "failed", "pending"), 0)
 
@@ -77,10 +78,10 @@ END = summary(
 
 def show(
     import_: Import, *, json: bool = False, interactive: bool = False, list_skipped: bool = False,
-    dry_run: bool = False, quiet: bool = False, signals: Signals | None = None,
+    dry_run: bool = False, quiet: bool = False, signals: Signals | None = None, choice: Choice = EVERYTHING,
 ) -> int:  # fmt: skip
     look = Look(json=json, interactive=interactive, quiet=quiet, list_skipped=list_skipped)
-    with look.renderer(Options(dry_run=dry_run)) as shown:
+    with look.renderer(Options(dry_run=dry_run, choice=choice)) as shown:
         return shown.run(import_, signals or Signals())  # type: ignore[arg-type]
 
 
@@ -158,11 +159,19 @@ def test_a_signal_says_what_is_safe(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_dry_run_tells_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
-    told: list[Event] = [events.Planned(2, 1500, 1)]
-    assert show(Import(told, summary(pending=2, unchanged=3)), dry_run=True) == 0
+    told: list[Event] = [events.Planned(3, 2000, 1), events.Estimated(2, 1500, 90.4, 1)]
+    assert show(Import(told, summary(pending=2, duplicates=1, unchanged=3)), dry_run=True) == 0
     err: Any = capfd.readouterr().err
-    assert "Would upload 2 photos (1.5 kB) in 1 batch; nothing was done." in err
-    assert "3 unchanged, 0 skipped, 0 unreadable." in err
+    assert "Would upload 2 photos (1.5 kB) in 1 batch, about 1 album; nothing was done." in err
+    assert "At the speed of earlier uploads that takes about 1 min 30 s." in err
+    assert "1 duplicate, 3 unchanged, 0 skipped, 0 unreadable." in err
+
+
+def test_a_choice_that_leaves_nothing_is_done(capfd: pytest.CaptureFixture[str]) -> None:
+    left_out: list[Event] = [events.LeftOut(Path("/p/a.jpg"), "other_day", "not taken then")]
+    assert show(Import(left_out, summary()), choice=Choice(min_size=1)) == 0
+    assert "0 files found: nothing new" in (err := capfd.readouterr().err)
+    assert "left out: 1 × not taken then" in err
 
 
 # --- quiet, budgets, rounds ----------------------------------------------------------------------------------------

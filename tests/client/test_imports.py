@@ -9,42 +9,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from momentarium_cli.client import events
-from momentarium_cli.client.events import Event, Summary
+from momentarium_cli.client.events import Summary
 from momentarium_cli.client.imports import Options
 from momentarium_cli.client.open_import import IfHeld
 from momentarium_cli.errors import InsufficientStorage, LockHeld, NothingUsable, Stopped
 from momentarium_cli.models import JobState, UploadFile, UploadSlot
 from tests.client.conftest import Library
 from tests.client.photos import MAY, dated, event
-
-QUICK = Options(wait=False)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "photos").mkdir()
-    return tmp_path / "photos"
-
-
-def run(library: Library, *paths: Path, options: Options = QUICK) -> list[Event]:
-    with library.open() as momentarium:
-        return list(momentarium.events(paths, options=options))
-
-
-def summary(told: list[Event]) -> Summary:
-    assert isinstance(told[-1], Summary)
-    assert adds_up(told[-1])
-    return told[-1]
-
-
-def adds_up(value: Summary) -> bool:
-    parts = (value.uploaded, value.duplicates, value.unchanged, value.skipped, value.failed, value.pending)
-    return value.found == sum(parts)
-
-
-def counts(value: Summary) -> dict[str, int]:
-    names = ("uploaded", "duplicates", "unchanged", "skipped", "failed", "pending")
-    return {name: number for name in names if (number := getattr(value, name))}
+from tests.client.runs import QUICK, counts, run, summary
 
 
 def messy(folder: Path) -> None:
