@@ -35,6 +35,7 @@ def other(momentarium: Program) -> Path:
 
 def test_a_run_that_finds_another_leaves_waits_or_hands_over(momentarium: Program, folder: Path, other: Path) -> None:
     photos = event(folder, 60) + event(other, 5, seed=9)
+    (folder / "dangling.jpg").symlink_to("nowhere")
     first = momentarium.start("upload", "--json", folder)
     told = until(first, "uploaded")
     first.send_signal(signal.SIGSTOP)  # it takes as long as this test likes
@@ -47,9 +48,9 @@ def test_a_run_that_finds_another_leaves_waits_or_hands_over(momentarium: Progra
     assert [(line["event"], line["handed_over"]) for line in joined.lines] == [("busy", True)]
     first.send_signal(signal.SIGCONT)
     rest = ended(first)
-    assert rest.code == 0, rest
+    assert rest.code == 3, rest
     lines = rest.lines
-    assert lines[-1]["event"] == "summary" and lines[-1]["found"] == 60, told
+    assert lines[-1]["event"] == "summary" and lines[-1]["found"] == 61, told
     (errand,) = [line for line in lines if line["event"] == "done_for_another"]
     assert errand["summary"]["uploaded"] == 5
     assert_whole(momentarium, photos)
