@@ -99,10 +99,15 @@ class Import:
         self._jobs = Jobs(api, journal, self._budget.deadline)
         self._started = time.monotonic()
         self._bytes_uploaded = 0
+        self._is_cut_short = False
         self._unfinished = journal.unfinished()
         # An import that was interrupted goes on under its own id; one whose photos are all accepted is complete.
         interrupted = [batch for batch in self._unfinished if batch.state is not BatchState.ACCEPTED]
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
+
+    @property
+    def options(self) -> Options:
+        return self._options
 
     def events(self) -> Iterator[Event]:
         for event in self._events():
@@ -143,7 +148,7 @@ class Import:
                 yield from self._upload()
                 if self._budget.reached and self._journal.counts()[Counted.PENDING]:
                     yield from self._cut_short()
-        if self._options.wait and not self._budget.deadline.is_set():
+        if self._options.wait and not self._stop.is_set():
             yield from self._follow()
         else:
             yield from self._jobs.look()
@@ -154,7 +159,9 @@ class Import:
         except Stopped:
             if self._stop.is_set():
                 raise
-            yield events.BudgetReached(Limit.DURATION.value)
+            yield from self._jobs.look()
+            if not self._is_cut_short:
+                yield events.BudgetReached(Limit.DURATION.value)
 
     # --- upload ------------------------------------------------------------------------------------------------
 
@@ -193,6 +200,7 @@ class Import:
             if batch.state is BatchState.CLOSED:
                 self._journal.release_pending(batch.id)
                 yield from waited(self._process(batch.id))
+        self._is_cut_short = True
         yield events.BudgetReached(self._budget.reached.value)
 
     def _upload(self) -> Iterator[Event]:
