@@ -14,6 +14,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave when all is uploaded; albums come in the background.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer for the albums.")]
 LockWait = Annotated[bool, typer.Option("--lock-wait", help="Wait for another upload to end; else this ends with 75.")]
+BandwidthLimit = Annotated[
+    str,
+    typer.Option(
+        "--bwlimit",
+        metavar="RATE",
+        help='Send no more than this a second, such as 10M; or by the clock: "08:00,1M 22:00,off".',
+    ),
+]
 Concurrency = Annotated[
     int | None,
     typer.Option(
@@ -39,6 +47,7 @@ def upload(
     timeout: Timeout = None,
     lock_wait: LockWait = False,
     list_skipped: ListSkipped = False,
+    bwlimit: BandwidthLimit = "off",
     concurrency: Concurrency = None,
     no_previews: NoPreviews = False,
     json: Json = False,
@@ -52,12 +61,18 @@ def upload(
     """
     from momentarium_cli.cli.progress import renderer
     from momentarium_cli.cli.signals import Signals
+    from momentarium_cli.client.bandwidth import Timetable
     from momentarium_cli.client.imports import Options
     from momentarium_cli.errors import Stopped
 
     signals = Signals()
     options = Options(
-        dry_run=dry_run, wait=not no_wait, timeout=timeout, concurrency=concurrency, previews=not no_previews
+        dry_run=dry_run,
+        wait=not no_wait,
+        timeout=timeout,
+        previews=not no_previews,
+        bandwidth=Timetable.read(bwlimit),
+        concurrency=concurrency,
     )
     show = renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options)
     with signals.handled(), session.momentarium(signals.stop) as momentarium:

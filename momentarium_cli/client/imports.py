@@ -14,6 +14,7 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import batches, events, poll
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth, Timetable
 from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.journal import Journal
@@ -43,6 +44,7 @@ class Options:
     wait: bool = True
     timeout: float | None = None  # seconds to wait for the jobs
     previews: bool = True  # made here; else the server makes them of the originals
+    bandwidth: Timetable = UNLIMITED
     concurrency: int | None = None  # files sent at once; None: as many as turn out to be best
 
 
@@ -114,6 +116,7 @@ class Import:
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
         self._processor = Processor(api, journal)
         self._level = Level(options.concurrency)
+        self._bandwidth = Bandwidth(options.bandwidth, self._stop)
 
     def events(self) -> Iterator[Event]:
         for event in self._events():
@@ -199,6 +202,7 @@ class Import:
                 stop=self._stop,
                 region=lambda: self._nearest.region,
                 level=self._level,
+                bandwidth=self._bandwidth,
             )
             yield from uploader.events(loads)
 
