@@ -12,6 +12,7 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth, Timetable
 from momentarium_cli.client.budget import Budget, Limit
 from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event, Summary
@@ -51,6 +52,7 @@ class Options:
     choice: Choice = EVERYTHING
     retry_failed: bool = False  # only what failed in earlier runs
     previews: bool = True  # made here; else the server makes them of the originals
+    bandwidth: Timetable = UNLIMITED
     concurrency: int | None = None  # files sent at once; None: as many as turn out to be best
 
     @property
@@ -104,6 +106,7 @@ class Import:
         # An import that was interrupted goes on under its own id; one whose photos are all accepted is complete.
         interrupted = [batch for batch in self._unfinished if batch.state is not BatchState.ACCEPTED]
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
+        self._bandwidth = Bandwidth(options.bandwidth, self._budget)
 
     @property
     def options(self) -> Options:
@@ -216,6 +219,7 @@ class Import:
                 stop=self._budget,
                 region=lambda: self._nearest.region,
                 level=Level(self._options.concurrency),
+                bandwidth=self._bandwidth,
                 meanwhile=self._jobs.glance if self._options.wait else lambda: iter(()),
             )
             for event in uploader.events(self._loads()):
