@@ -150,6 +150,7 @@ def register() -> None:
         jobs,
         login,
         photos,
+        schedule,
         serve,
         settings,
         status,

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from momentarium_cli.errors import InsufficientStorage, MomentariumError, SettingsError, Temporary
+from momentarium_cli.errors import InsufficientStorage, SettingsError, Temporary
 from momentarium_cli.rendezvous import private_folder
 
 log = logging.getLogger(__name__)
@@ -62,8 +62,10 @@ class Database:
 
     def one(self, sql: str, values: Sequence[object] = ()) -> Any:
         """The first row, or None."""
-        with self._translated():
+        try:  # asked for every file: a context manager would cost as much as the answer
             return self._db.execute(sql, values).fetchone()
+        except sqlite3.DatabaseError as error:
+            raise _as_ours(error, self.path) from error
 
     def each(self, sql: str, values: Sequence[object] = ()) -> Iterator[Any]:
         """Row by row; nothing may be written meanwhile."""
@@ -93,13 +95,13 @@ class Database:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-            raise  # a bug of ours
         except (OSError, sqlite3.DatabaseError) as error:
             raise _as_ours(error, self.path) from error
 
 
-def _as_ours(error: OSError | sqlite3.DatabaseError, path: Path) -> MomentariumError:
+def _as_ours(error: OSError | sqlite3.DatabaseError, path: Path) -> Exception:
+    if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+        return error  # a bug of ours
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
         message = f"The disk that holds the journal {path} is full."
         return InsufficientStorage(message, hint="Free some space, then run again.")

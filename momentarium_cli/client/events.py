@@ -24,7 +24,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def printable(path: Path) -> str:
+def printable(path: Path | str) -> str:
     """A path as text that can be printed and stored; bytes that are not UTF-8 become replacement characters."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -179,6 +179,14 @@ class Estimated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetReached(Event):
+    """The run ends before all is done, as `max_duration` or `max_transfer` was reached; a later one goes on."""
+
+    name: ClassVar[str] = "budget_reached"
+    budget: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary(Event):
     """The end of the run. All counts are files, and `found` is the sum of the six after it."""
 
@@ -207,6 +215,27 @@ class Summary(Event):
             "jobs": [{"id": str(job.id), "status": job.status.value} for job in self.jobs],
             "albums": _album_list(self.albums),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Busy(Event):
+    """Another run holds the lock: nothing was done, or it was handed over and will be."""
+
+    name: ClassVar[str] = "busy"
+    text: str
+    handed_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DoneForAnother(Event):
+    """What another run handed over was imported; `errand` is how that run called itself."""
+
+    name: ClassVar[str] = "done_for_another"
+    errand: str
+    summary: Summary
+
+    def as_json(self) -> dict[str, Any]:
+        return {"event": self.name, "schema": SCHEMA, "errand": self.errand, "summary": self.summary.as_json()}
 
 
 def _album_list(albums: Iterable[AlbumSummary]) -> list[dict[str, Any]]:

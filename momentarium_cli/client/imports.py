@@ -11,6 +11,7 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.budget import Budget, Limit
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.jobs import Jobs
 from momentarium_cli.client.journal import Journal
@@ -21,9 +22,10 @@ from momentarium_cli.client.process import Processor
 from momentarium_cli.client.records import BatchState, Counted
 from momentarium_cli.client.rehearsal import Rehearsal
 from momentarium_cli.client.send import Staging
+from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.upload import Load, Uploader
-from momentarium_cli.errors import InsufficientStorage
+from momentarium_cli.errors import InsufficientStorage, Stopped
 from momentarium_cli.models import Me
 from momentarium_cli.photos.choice import EVERYTHING, Choice
 from momentarium_cli.photos.decode import Decoder
@@ -68,18 +70,27 @@ class Import:
         staging: Staging | None = None,
         region: str | None = None,
         stop: StopEvent | None = None,
+        budget: Budget | None = None,
+        settling: Settling | None = None,
     ) -> None:
         self._api, self._me, self._journal = api, me, journal
         self._options, self._staging = options, staging
         self._stop = stop or StopEvent()
+        self._budget = budget or Budget(self._stop)
         self._decoder = Decoder()
         self._survey = Survey(
-            paths, journal, self._decoder, self._stop, choice=options.choice, retry_failed=options.retry_failed
+            paths,
+            journal,
+            self._decoder,
+            self._budget,
+            choice=options.choice,
+            retry_failed=options.retry_failed,
+            settling=settling,
         )
         self._plan = Plan(journal, options.order)
         self._nearest = Nearest(api.transport, me.regions, region)
         self._processor = Processor(api, journal)
-        self._jobs = Jobs(api, journal, self._stop)
+        self._jobs = Jobs(api, journal, self._budget.deadline)
         self._started = time.monotonic()
         self._bytes_uploaded = 0
         self._unfinished = journal.unfinished()
@@ -88,7 +99,10 @@ class Import:
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
 
     def events(self) -> Iterator[Event]:
-        yield from self._events()
+        for event in self._events():
+            if isinstance(event, events.Sent):
+                self._budget.sent(event.bytes)
+            yield event
         yield self.summary()
 
     def summary(self) -> Summary:
@@ -115,13 +129,26 @@ class Import:
                 yield from Rehearsal(self._journal, self._plan, self._stop).events()
             if self._options.dry_run or self._stop.is_set():
                 return
-            self._check_space()
-            yield from self._go_on()
-            yield from self._upload()
-        if self._options.wait and not self._stop.is_set():
-            yield from self._jobs.follow(self._options.timeout)
+            if self._budget.is_set():
+                yield from self._cut_short()
+            else:
+                self._check_space()
+                yield from self._go_on()
+                yield from self._upload()
+                if self._budget.reached and self._journal.counts()[Counted.PENDING]:
+                    yield from self._cut_short()
+        if self._options.wait and not self._budget.deadline.is_set():
+            yield from self._follow()
         else:
             yield from self._jobs.look()
+
+    def _follow(self) -> Iterator[Event]:
+        try:
+            yield from self._jobs.follow(self._options.timeout)
+        except Stopped:
+            if self._stop.is_set():
+                raise
+            yield events.BudgetReached(Limit.DURATION.value)
 
     # --- upload ------------------------------------------------------------------------------------------------
 
@@ -152,6 +179,16 @@ class Import:
             if batch.state is not BatchState.CLOSED or not self._plan.left_of(batch.id):
                 yield from self._process(batch.id)
 
+    def _cut_short(self) -> Iterator[Event]:
+        """The budget is reached: what is stored is organized, and what is not leaves its batch for the next run."""
+        if self._stop.is_set() or self._budget.reached is None:
+            return
+        for batch in self._journal.unfinished():
+            if batch.state is BatchState.CLOSED:
+                self._journal.release_pending(batch.id)
+                yield from self._process(batch.id)
+        yield events.BudgetReached(self._budget.reached.value)
+
     def _upload(self) -> Iterator[Event]:
         uploader = Uploader(
             self._api,
@@ -160,7 +197,7 @@ class Import:
             import_id=self.id,
             staging=self._staging,
             stored=self._process,
-            stop=self._stop,
+            stop=self._budget,
             region=lambda: self._nearest.region,
         )
         began, files = time.monotonic(), 0

@@ -42,30 +42,36 @@ class Counted(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A file as the first pass found it."""
+    """A file as the first pass found it; `is_new` where the journal has no row of its path."""
 
     path: Path
     stat: FileStat
     filename: str
     folder: str | None
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A file that an earlier run has seen. `taken_on` is a local day, None where only the mtime says one."""
+    """A file that an earlier run has seen."""
 
     id: int
     path: Path
-    stat: FileStat
+    columns: tuple[int, ...]  # as stat_columns makes them, without the device: a disk gets another when mounted anew
     state: FileState
     described: bool  # its metadata was read
-    taken_on: date | None
+    day: str | None
     folder: str | None
     error: str | None
 
     def is_still(self, stat: FileStat) -> bool:
-        """Whether it is the same as then. Not by its device: a disk gets another when it is mounted anew."""
-        return stat_columns(self.stat)[1:] == stat_columns(stat)[1:]
+        """Whether it is the same as then."""
+        return self.columns == stat_columns(stat)[1:]
+
+    @property
+    def taken_on(self) -> date | None:
+        """The local day it was taken on; None where only the mtime says one."""
+        return date.fromisoformat(self.day) if self.day else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +109,9 @@ class Batch:
 
 def stat_columns(stat: FileStat) -> tuple[int, ...]:
     # Devices and inodes of some file systems are unsigned 64-bit; SQLite's integers are signed.
-    return (_signed(stat.dev), _signed(stat.inode), stat.size, stat.mtime_ns, stat.ctime_ns)
-
-
-def _signed(number: int) -> int:
-    return (number + 2**63) % 2**64 - 2**63
+    device = stat.dev if stat.dev < 1 << 63 else stat.dev - (1 << 64)
+    inode = stat.inode if stat.inode < 1 << 63 else stat.inode - (1 << 64)
+    return (device, inode, stat.size, stat.mtime_ns, stat.ctime_ns)
 
 
 def file_of(row: Sequence[Any]) -> File:

@@ -5,7 +5,6 @@ What is written is committed by Journal.commit, many files at once: until then i
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from momentarium_cli.client.records import Counted, FileState, Known, Seen, stat
 from momentarium_cli.photos.metadata import Described
 from momentarium_cli.photos.scan import FileStat
 
-_KNOWN = "id, path, device, inode, size, mtime_ns, ctime_ns, state, metadata is not null, taken_on, folder, error"
+_KNOWN = "id, inode, size, mtime_ns, ctime_ns, state, metadata is not null, taken_on, folder, error"
 _PAGE = 500
 
 
@@ -27,7 +26,7 @@ class Sightings:
     def known(self, path: Path) -> Known | None:
         """What earlier runs know of a path."""
         row = self._db.one(f"select {_KNOWN} from files where path = ?", (os.fsencode(path),))  # noqa: S608 -- constants
-        return _known_of(row) if row else None
+        return _known_of(path, row) if row else None
 
     def same_file(self, stat: FileStat) -> Known | None:
         """The same file in the library under another path: its folder was moved, or it has several names.
@@ -36,11 +35,11 @@ class Sightings:
         one, and is known by its checksum once it was read.
         """
         row = self._db.one(
-            f"select {_KNOWN} from files where device = ? and inode = ? and size = ? and mtime_ns = ?"  # noqa: S608
+            f"select path, {_KNOWN} from files where device = ? and inode = ? and size = ? and mtime_ns = ?"  # noqa: S608
             " and ctime_ns = ? and state in ('accepted', 'duplicate') limit 1",
             stat_columns(stat),
         )
-        return _known_of(row) if row else None
+        return _known_of(Path(os.fsdecode(row[0])), row[1:]) if row else None
 
     def moved(self, file_id: int, seen: Seen) -> None:
         values = (os.fsencode(seen.path), seen.filename, seen.folder, file_id)
@@ -91,7 +90,8 @@ class Sightings:
         taken_on: str | None = None,
     ) -> None:
         path = os.fsencode(seen.path)
-        self._journal.let_twins_go("path = ?", path)
+        if not seen.is_new:
+            self._journal.let_twins_go("path = ?", path)
         stat = stat_columns(seen.stat)
         self._db.note(
             "insert into files (path, device, inode, size, mtime_ns, ctime_ns, seen, filename, folder, state, counted,"
@@ -121,15 +121,8 @@ class Sightings:
         self._db.note("delete from files where path = ?", (os.fsencode(path),))
 
 
-def _known_of(row: Sequence[Any]) -> Known:
-    id_, path, device, inode, size, mtime_ns, ctime_ns, state, described, taken_on, folder, error = row
+def _known_of(path: Path, row: Sequence[Any]) -> Known:
+    id_, inode, size, mtime_ns, ctime_ns, state, described, taken_on, folder, error = row
     return Known(
-        id_,
-        Path(os.fsdecode(path)),
-        FileStat(device, inode, size, mtime_ns, ctime_ns),
-        FileState(state),
-        bool(described),
-        date.fromisoformat(taken_on) if taken_on else None,
-        folder,
-        error,
+        id_, path, (inode, size, mtime_ns, ctime_ns), FileState(state), bool(described), taken_on, folder, error
     )

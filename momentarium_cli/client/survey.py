@@ -11,6 +11,7 @@ from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, printable
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import Counted, FileState, Known, Seen
+from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.sightings import Sightings
 from momentarium_cli.photos.choice import EVERYTHING, Choice
 from momentarium_cli.photos.decode import Decoder
@@ -41,13 +42,16 @@ class Survey:
         *,
         choice: Choice = EVERYTHING,
         retry_failed: bool = False,
+        settling: Settling | None = None,
     ) -> None:
         self._paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 -- without following links
         self._journal, self._sightings = journal, Sightings(journal)
         self._decoder, self._stop = decoder, stop
-        self._choice, self._retry_failed = choice, retry_failed
+        self._choice, self._retry_failed, self._settling = choice, retry_failed, settling
         self._chunk: list[Seen] = []
         self._described: deque[tuple[list[Seen], Future[list[Described | Exception]]]] = deque()
+        self._parent = ""
+        self._folder: str | None = None
         self.counts: Counter[str] = Counter()
 
     def events(self) -> Iterator[Event]:
@@ -57,6 +61,8 @@ class Survey:
             if self._stop.is_set():
                 break
             match entry:
+                case Found() if self._settling is not None and not self._settling.has_settled(entry.path, entry.stat):
+                    yield events.LeftOut(entry.path, "being_written", "still being written")
                 case Found():
                     yield from self._found(entry)
                 case Skipped():
@@ -128,7 +134,7 @@ class Survey:
         if self._retry_failed and _is_gone(entry.path):
             self.counts[Counted.FAILED] += 1
         else:
-            self._sightings.unreadable(Seen(entry.path, _UNSEEN, printable(Path(entry.path.name)), None), entry.error)
+            self._sightings.unreadable(Seen(entry.path, _UNSEEN, printable(entry.path.name), None), entry.error)
         return events.Failed(entry.path, entry.error)
 
     # --- what is new -------------------------------------------------------------------------------------------
@@ -140,15 +146,18 @@ class Survey:
             yield from self._harvest(leave=_CHUNKS_AT_ONCE)
 
     def _seen(self, entry: Found, known: Known | None = None) -> Seen:
-        folder = known.folder if known and self._retry_failed else self._folder(entry.path)
-        return Seen(entry.path, entry.stat, printable(Path(entry.path.name)), folder)
+        parent, name = os.path.split(entry.path)
+        if parent != self._parent:
+            self._parent, self._folder = parent, self._folder_of(Path(parent))
+        folder = known.folder if known and self._retry_failed else self._folder
+        return Seen(entry.path, entry.stat, printable(name), folder, is_new=known is None)
 
-    def _folder(self, path: Path) -> str | None:
+    def _folder_of(self, parent: Path) -> str | None:
         """The folder, from the one that was named on: what is above it is nobody's business."""
         for root in self._paths:
-            if path.is_relative_to(root) and path != root:
-                return printable(path.parent.relative_to(root.parent))
-        return printable(Path(path.parent.name)) or None
+            if parent.is_relative_to(root):
+                return printable(parent.relative_to(root.parent))
+        return printable(parent.name) or None
 
     def _submit(self) -> None:
         if self._chunk:

@@ -4,6 +4,7 @@ A folder's ignore file speaks of all below it, and one further down has preceden
 capital letters from small ones: cameras write .JPG where people write *.jpg.
 """
 
+import codecs
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Rules:
 
     def with_ignore_file(self, path: Path) -> "Rules":
         """The rules of this folder, once its ignore file was read; lines that mean nothing are passed. OSError."""
-        lines = os.fsdecode(path.read_bytes()).splitlines()
+        lines = os.fsdecode(path.read_bytes().removeprefix(codecs.BOM_UTF8)).splitlines()
         spec = _patterns([line for line in lines if _means_something(line)])
         ignores = ((self.below, spec), *self.ignores) if spec else self.ignores
         return Rules(self.include, self.exclude, self.below, ignores)

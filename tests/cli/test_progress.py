@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from momentarium_cli.cli.progress import renderer
+from momentarium_cli.cli.running import Look
 from momentarium_cli.cli.signals import Signals
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, Summary
@@ -77,10 +77,10 @@ END = summary(
 
 def show(
     import_: Import, *, json: bool = False, interactive: bool = False, list_skipped: bool = False,
-    dry_run: bool = False, signals: Signals | None = None, choice: Choice = EVERYTHING,
+    dry_run: bool = False, quiet: bool = False, signals: Signals | None = None, choice: Choice = EVERYTHING,
 ) -> int:  # fmt: skip
-    options = Options(dry_run=dry_run, choice=choice)
-    with renderer(json=json, interactive=interactive, list_skipped=list_skipped, options=options) as shown:
+    look = Look(json=json, interactive=interactive, quiet=quiet, list_skipped=list_skipped)
+    with look.renderer(Options(dry_run=dry_run, choice=choice)) as shown:
         return shown.run(import_, signals or Signals())  # type: ignore[arg-type]
 
 
@@ -164,15 +164,6 @@ def test_a_dry_run_tells_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
     assert "Would upload 2 photos (1.5 kB) in 1 batch, about 1 album; nothing was done." in err
     assert "At the speed of earlier uploads that takes about 1 min 30 s." in err
     assert "1 duplicate, 3 unchanged, 0 skipped, 0 unreadable." in err
-
-
-@pytest.mark.parametrize("interactive", [True, False], ids=["bars", "lines"])
-def test_albums_that_are_ready_are_named_while_the_rest_uploads(
-    interactive: bool, capfd: pytest.CaptureFixture[str]
-) -> None:
-    ready = events.Albums(str(UUID(int=1)), (AlbumSummary(id=1, title="Rome", photos=3),))
-    show(Import([*ALL, ready], END), interactive=interactive)
-    assert "Ready to look at: Rome (3)" in capfd.readouterr().err
 
 
 def test_a_choice_that_leaves_nothing_is_done(capfd: pytest.CaptureFixture[str]) -> None:

@@ -123,8 +123,10 @@ def install(plan: Plan) -> None:
 
 def install_in_server() -> None:
     """Leases are short, so that jobs of a server that was killed go on soon."""
+    attempts = jobs.MAX_ATTEMPTS
     hurry()
-    put(worker, MAX_ATTEMPTS=jobs.MAX_ATTEMPTS)
+    for module in (jobs, worker):
+        put(module, MAX_ATTEMPTS=attempts)
 
 
 def _hurry() -> None:
