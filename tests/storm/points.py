@@ -42,6 +42,7 @@ TRANSITIONS: Mapping[str, tuple[type, str]] = {
     "forgotten": (Sightings, "forget"),
     "commit": (Journal, "commit"),
     "release_missing": (Journal, "release_missing"),
+    "release_pending": (Journal, "release_pending"),
     "close_batch": (Journal, "close_batch"),
     "stored": (Journal, "stored"),
     "duplicate": (Journal, "duplicate"),
