@@ -40,7 +40,7 @@ def test_every_transition_of_the_journal_is_a_point() -> None:
 
 @pytest.mark.timeout(240)
 def test_a_few_uploads_survive() -> None:
-    told = told_by("tests.storm.run", *"--seed 7 --people 2 --runs 12 --each 0 --limit-seconds 12".split())
+    told = told_by("tests.storm.run", "--seed", 7, "--people", 2, "--runs", 12, "--each", 0, "--limit-seconds", 12)
     assert " 0 findings" in told, told
 
 
