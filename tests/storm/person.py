@@ -83,7 +83,7 @@ class Person:
             f"{self.seed} run {self._number}",
             str(self.hits),
             target,
-            likely=1 if surely else 0.7,
+            likely=1 if surely else 0.85,
             ends=0 if surely else 0.1,
             changes=0 if calm else self._random.choice((1, 1, 1, 9)),
             pages=pages,
@@ -151,6 +151,12 @@ def _after_a_run(happens: Callable[[Photos], None]) -> Preparation:
     return prepare
 
 
+def _uploaded_and_then_linked(person: Person) -> None:
+    path = person.photos.beside()
+    person.run(None, [person.photos.main, person.photos.more])
+    person.photos.link_to(path)
+
+
 def _after_a_kill(person: Person) -> None:
     """With photos that wait in a batch."""
     person.photos.arrive()
@@ -183,7 +189,7 @@ def _more_than_its_budget(person: Person) -> Sequence[object]:
 
 _PREPARATIONS: Mapping[str, Preparation] = {
     "moved": _after_a_run(Photos.rename_folder),
-    "linked": _after_a_run(Photos.link_out),
+    "linked": _uploaded_and_then_linked,
     "as_before": _after_a_run(Photos.shift_clock),
     "unsupported": _with(Photos.junk),
     "unreadable": _with(Photos.close),

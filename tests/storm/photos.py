@@ -62,11 +62,15 @@ class Photos:
         self._link(lambda path, link: link.symlink_to(path))
         self._link(lambda path, link: link.with_suffix("").symlink_to(path.parent, target_is_directory=True))
 
+    def beside(self) -> Path:
+        """A photo beside those that are uploaded."""
+        return self._new(self.more)
+
+    def link_to(self, path: Path) -> None:
+        (self.main / f"out {self._next()}.jpg").symlink_to(path)
+
     def link_out(self) -> None:
-        """A link to a photo that is beside those that are uploaded."""
-        target = self._new(self.more) if self._random.random() < 0.3 else self._of(self.more)
-        self._number += 1
-        (self.main / f"out {self._number}.jpg").symlink_to(target)
+        self.link_to(self._of(self.more))
 
     def will_vanish(self) -> None:
         self._new(self.main, f"{VANISHES} {self._next()}.jpg")

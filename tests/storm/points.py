@@ -24,7 +24,7 @@ from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.plan import Plan as UploadPlan
 from momentarium_cli.client.sightings import Sightings
 from momentarium_cli.client.transport import Transport
-from momentarium_cli.photos.decode import Decoder
+from momentarium_cli.client.upload import Uploader
 from tests.chaos.points import around, hurry, put
 
 READ_SECONDS = 4.0  # before an answer counts as stalled
@@ -68,7 +68,7 @@ class Plan:
     seed: str
     hits: str  # the file that what happened is noted in
     target: str | None = None
-    likely: float = 0.7
+    likely: float = 0.85
     ends: float = 0.1  # how often it is told to end instead of being killed
     changes: int = 1  # how often a photo that changes does so
     pages: int | None = None  # how many the journal may still grow by before its disk is full
@@ -181,18 +181,18 @@ def _meddle(times: int) -> None:
             if changed[path] <= times:
                 _change(path)
 
-    prepare, look = Decoder.prepare, send._check_unchanged
+    prepare, look = Uploader._prepare, send._check_unchanged
 
-    def prepared(self: Decoder, path: Path, *arguments: Any) -> Any:
-        if path.name.startswith(VANISHES):
-            path.unlink(missing_ok=True)
-        return prepare(self, path, *arguments)
+    def prepared(self: Uploader, work: Any) -> None:
+        if work.file.path.name.startswith(VANISHES):
+            work.file.path.unlink(missing_ok=True)
+        prepare(self, work)
 
     def looked(path: Path, *arguments: Any) -> None:
         look(path, *arguments)
         change(path)
 
-    put(Decoder, prepare=prepared)
+    put(Uploader, _prepare=prepared)
     put(send, _check_unchanged=looked)
 
 
