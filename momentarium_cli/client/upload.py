@@ -314,7 +314,7 @@ class Uploader:
         file, prepared = work.file, work.ready
         assert file.storage_key is not None  # noqa: S101 -- it was sent
         shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
-        self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown)
+        self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown, prepared.stat)
         if prepared.decode_error:
             yield events.Warned(file.path, f"uploaded without a preview: {prepared.decode_error}")
         yield events.Uploaded(file.path, prepared.size, prepared.sha256)
