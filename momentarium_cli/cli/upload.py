@@ -1,21 +1,113 @@
 """momentarium upload"""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from momentarium_cli.cli import units
 from momentarium_cli.cli.app import app, command
-from momentarium_cli.cli.output import say
 from momentarium_cli.cli.session import Session
+from momentarium_cli.errors import UsageError
+
+# The panels of --help.
+CHOOSING = "What is uploaded"
+SENDING = "How it is sent"
+ENDING = "What is waited for"
+UNATTENDED = "For cron and scripts"
 
 Paths = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders or photos.", show_default=False)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave when all is uploaded; albums come in the background.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Wait no longer for the albums.")]
-LockWait = Annotated[bool, typer.Option("--lock-wait", help="Wait for another upload to end; else this ends with 75.")]
-Json = Annotated[bool, typer.Option("--json", help="One event a line as JSON, the summary last.")]
-ListSkipped = Annotated[bool, typer.Option("--list-skipped", help="Name every file that is left out, with the reason.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", rich_help_panel=CHOOSING, help="Show what would be done, and do nothing.")
+]
+ListSkipped = Annotated[
+    bool,
+    typer.Option("--list-skipped", rich_help_panel=CHOOSING, help="Name every file that is left out, with the reason."),
+]
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait", rich_help_panel=ENDING, help="Leave when all is uploaded; albums come in the background."
+    ),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        parser=units.seconds,
+        rich_help_panel=ENDING,
+        help="Wait no longer for the albums.",
+    ),
+]
+MaxDuration = Annotated[
+    float | None,
+    typer.Option(
+        "--max-duration",
+        metavar="DURATION",
+        parser=units.seconds,
+        rich_help_panel=SENDING,
+        help="End after this time, such as 2h; a later run goes on. The code is 7.",
+    ),
+]
+MaxTransfer = Annotated[
+    int | None,
+    typer.Option(
+        "--max-transfer",
+        metavar="SIZE",
+        parser=units.size,
+        rich_help_panel=SENDING,
+        help="End once so many bytes are sent, such as 10G.",
+    ),
+]
+LockWait = Annotated[
+    bool,
+    typer.Option(
+        "--lock-wait", rich_help_panel=UNATTENDED, help="Wait for another upload to end; else this ends with 75."
+    ),
+]
+LockSkip = Annotated[
+    bool,
+    typer.Option("--lock-skip", rich_help_panel=UNATTENDED, help="Do nothing while another upload is running."),
+]
+LockJoin = Annotated[
+    bool,
+    typer.Option(
+        "--lock-join", rich_help_panel=UNATTENDED, help="Hand all over to the upload that is running, and leave."
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", rich_help_panel=UNATTENDED, help="Print nothing if nothing is new and nothing failed."
+    ),
+]
+Watch = Annotated[
+    bool,
+    typer.Option("--watch", rich_help_panel=UNATTENDED, help="Go on: upload what comes, once it is whole."),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        rich_help_panel=UNATTENDED,
+        help="Write a line for every file: FILE.csv, or FILE.jsonl for JSON.",
+    ),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics-file",
+        metavar="FILE",
+        rich_help_panel=UNATTENDED,
+        help="Write how it went for Prometheus: FILE.prom.",
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", rich_help_panel=UNATTENDED, help="One event a line as JSON, the summary last.")
+]
 
 
 @command(app, client=True)
@@ -23,10 +115,18 @@ def upload(
     session: Session,
     paths: Paths,
     dry_run: DryRun = False,
+    list_skipped: ListSkipped = False,
+    max_duration: MaxDuration = None,
+    max_transfer: MaxTransfer = None,
     no_wait: NoWait = False,
     timeout: Timeout = None,
     lock_wait: LockWait = False,
-    list_skipped: ListSkipped = False,
+    lock_skip: LockSkip = False,
+    lock_join: LockJoin = False,
+    quiet: Quiet = False,
+    watch: Watch = False,
+    report: ReportFile = None,
+    metrics_file: MetricsFile = None,
     json: Json = False,
 ) -> int:
     """Upload photos and have them grouped into titled albums.
@@ -37,20 +137,35 @@ def upload(
     Example: momentarium upload ~/Photos "/media/card/DCIM"
     """
     from momentarium_cli.cli.consent import ask_once
-    from momentarium_cli.cli.progress import renderer
+    from momentarium_cli.cli.running import Look, Running
     from momentarium_cli.cli.signals import Signals
+    from momentarium_cli.client.budget import Budget
     from momentarium_cli.client.imports import Options
-    from momentarium_cli.errors import Stopped
+    from momentarium_cli.client.open_import import IfHeld
 
-    if not json and not dry_run:
+    _one_at_most({"--lock-wait": lock_wait, "--lock-skip": lock_skip, "--lock-join": lock_join})
+    _one_at_most({"--dry-run": dry_run, "--lock-join": lock_join, "--watch": watch})
+    if not (json or dry_run or quiet):
         ask_once(session, paths)
     signals = Signals()
-    options = Options(dry_run=dry_run, wait=not no_wait, timeout=timeout)
-    show = renderer(json=json, interactive=session.interactive, list_skipped=list_skipped, options=options)
-    with signals.handled(), session.momentarium(signals.stop) as momentarium:
-        try:
-            with momentarium.open_import(paths, options=options, lock_wait=lock_wait) as run, show:
-                return show.run(run, signals)
-        except Stopped as stopped:
-            say(str(stopped))
-            return signals.exit_code
+    patient = lock_wait or (watch and not lock_skip)
+    running = Running(
+        session,
+        paths,
+        Options(dry_run=dry_run, wait=not no_wait, timeout=timeout),
+        signals,
+        Budget(signals.stop, max_seconds=max_duration, max_bytes=max_transfer),
+        if_held=IfHeld.HAND_OVER if lock_join else IfHeld.WAIT if patient else IfHeld.FAIL,
+        skip=lock_skip,
+        report=report,
+        metrics=metrics_file,
+    )
+    look = Look(json=json, interactive=session.interactive, quiet=quiet, list_skipped=list_skipped)
+    with signals.handled():
+        return running.watch(look) if watch else running.once(look)
+
+
+def _one_at_most(options: Mapping[str, bool]) -> None:
+    given = [name for name, value in options.items() if value]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other.")

@@ -13,15 +13,17 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import batches, events, poll
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.budget import Budget, Limit
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.nearest import Nearest
 from momentarium_cli.client.process import Processor
 from momentarium_cli.client.records import BatchState, File
 from momentarium_cli.client.send import Staging
+from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.upload import Load, Uploader
-from momentarium_cli.errors import InsufficientStorage
+from momentarium_cli.errors import InsufficientStorage, Stopped
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus, Me
 from momentarium_cli.photos.decode import Decoder
 
@@ -94,10 +96,13 @@ class Import:
         staging: Staging | None = None,
         region: str | None = None,
         stop: StopEvent | None = None,
+        budget: Budget | None = None,
+        settling: Settling | None = None,
     ) -> None:
         self._api, self._me, self._journal = api, me, journal
         self._paths, self._options, self._staging = paths, options, staging
         self._stop = stop or StopEvent()
+        self._budget, self._settling = budget or Budget(self._stop), settling
         self._nearest = Nearest(api.transport, me.regions, region)
         self._tally = _Tally()
         self._started = time.monotonic()
@@ -111,6 +116,8 @@ class Import:
     def events(self) -> Iterator[Event]:
         for event in self._events():
             self._tally.count(event)
+            if isinstance(event, events.Sent):
+                self._budget.sent(event.bytes)
             yield event
         yield self.summary()
 
@@ -135,16 +142,21 @@ class Import:
     def _events(self) -> Iterator[Event]:
         yield events.Started(str(self.id), self._api.transport.server.url, self._me.storage)
         with Decoder() as decoder:
-            yield from Survey(self._paths, self._journal, decoder, self._stop).events()
+            yield from Survey(self._paths, self._journal, decoder, self._budget, settling=self._settling).events()
             waiting = self._journal.waiting()
             planned = list(batches.cut(waiting, [file.taken_sort or 0.0 for file in waiting]))
             yield events.Planned(len(waiting), sum(file.stat.size for file in waiting), len(planned))
             if self._options.dry_run or self._stop.is_set():
                 return
-            self._check_space(waiting)
-            yield from self._go_on(decoder)
-            yield from self._upload(decoder, self._new_loads(planned))
-        if self._options.wait and not self._stop.is_set():
+            if self._budget.is_set():
+                yield from self._cut_short()
+            else:
+                self._check_space(waiting)
+                yield from self._go_on(decoder)
+                yield from self._upload(decoder, self._new_loads(planned))
+                if self._budget.reached and self._tally.counts()[_PENDING]:
+                    yield from self._cut_short()
+        if self._options.wait and not self._budget.deadline.is_set():
             yield from self._follow()
         else:
             yield from self._look()
@@ -180,6 +192,16 @@ class Import:
                 yield from self._process(batch.id)
         yield from self._upload(decoder, iter(loads))
 
+    def _cut_short(self) -> Iterator[Event]:
+        """The budget is reached: what is stored is organized, and what is not leaves its batch for the next run."""
+        if self._stop.is_set() or self._budget.reached is None:
+            return
+        for batch in self._journal.unfinished():
+            if batch.state is BatchState.CLOSED:
+                self._journal.release_pending(batch.id)
+                yield from self._process(batch.id)
+        yield events.BudgetReached(self._budget.reached.value)
+
     def _upload(self, decoder: Decoder, loads: Iterator[Load]) -> Iterator[Event]:
         uploader = Uploader(
             self._api,
@@ -188,7 +210,7 @@ class Import:
             import_id=self.id,
             staging=self._staging,
             stored=self._process,
-            stop=self._stop,
+            stop=self._budget,
             region=lambda: self._nearest.region,
         )
         yield from uploader.events(loads)
@@ -212,9 +234,14 @@ class Import:
     # --- jobs --------------------------------------------------------------------------------------------------
 
     def _follow(self) -> Iterator[Event]:
-        for event in poll.follow(self._api, list(self._jobs), self._stop, timeout=self._options.timeout):
-            self._note(event.job)
-            yield event
+        try:
+            for event in poll.follow(self._api, list(self._jobs), self._budget.deadline, timeout=self._options.timeout):
+                self._note(event.job)
+                yield event
+        except Stopped:
+            if self._stop.is_set():
+                raise
+            yield events.BudgetReached(Limit.DURATION.value)
 
     def _look(self) -> Iterator[Event]:
         """How the jobs are doing, without waiting for them."""

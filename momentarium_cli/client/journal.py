@@ -198,6 +198,13 @@ class Journal:
                 (str(batch_id), self._run),
             )
 
+    def release_pending(self, batch_id: UUID) -> None:
+        """Files that are not stored leave the batch, so that it can go without them."""
+        with self._writing() as db:
+            db.execute(
+                "update files set batch = null where batch = ? and state in ('found', 'failed')", (str(batch_id),)
+            )
+
     def sent(self, batch_id: UUID) -> None:
         """What is processed is fixed from now on: the stored files of the batch."""
         with self._writing() as db:

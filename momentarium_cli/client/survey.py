@@ -11,6 +11,7 @@ from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, printable
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import FileState
+from momentarium_cli.client.settling import Settling
 from momentarium_cli.photos.decode import Decoder
 from momentarium_cli.photos.formats import UnsupportedPhoto
 from momentarium_cli.photos.leftout import SkipReason
@@ -34,11 +35,20 @@ class _New:
 class Survey:
     """Walks `paths`; what is to be uploaded is then in the journal."""
 
-    def __init__(self, paths: Sequence[Path], journal: Journal, decoder: Decoder, stop: StopEvent) -> None:
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        journal: Journal,
+        decoder: Decoder,
+        stop: StopEvent,
+        *,
+        settling: Settling | None = None,
+    ) -> None:
         self._paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 -- without following links
         self._journal = journal
         self._decoder = decoder
         self._stop = stop
+        self._settling = settling
         self._chunk: list[_New] = []
         self._described: list[tuple[list[_New], Future[list[Described | Exception]]]] = []
 
@@ -49,6 +59,8 @@ class Survey:
             if self._stop.is_set():
                 break
             match entry:
+                case Found() if self._settling is not None and not self._settling.has_settled(entry.path, entry.stat):
+                    yield events.LeftOut(entry.path, "being_written", "still being written")
                 case Found():
                     yield from self._found(entry)
                 case Skipped():

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from momentarium_cli.cli.progress import renderer
+from momentarium_cli.cli.running import Look
 from momentarium_cli.cli.signals import Signals
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, Summary
@@ -76,10 +76,10 @@ END = summary(
 
 def show(
     import_: Import, *, json: bool = False, interactive: bool = False, list_skipped: bool = False,
-    dry_run: bool = False, signals: Signals | None = None,
+    dry_run: bool = False, quiet: bool = False, signals: Signals | None = None,
 ) -> int:  # fmt: skip
-    options = Options(dry_run=dry_run)
-    with renderer(json=json, interactive=interactive, list_skipped=list_skipped, options=options) as shown:
+    look = Look(json=json, interactive=interactive, quiet=quiet, list_skipped=list_skipped)
+    with look.renderer(Options(dry_run=dry_run)) as shown:
         return shown.run(import_, signals or Signals())  # type: ignore[arg-type]
 
 

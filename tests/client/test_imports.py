@@ -11,6 +11,7 @@ import pytest
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Options
+from momentarium_cli.client.open_import import IfHeld
 from momentarium_cli.errors import InsufficientStorage, LockHeld, NothingUsable, Stopped
 from momentarium_cli.models import JobState, UploadFile, UploadSlot
 from tests.client.conftest import Library
@@ -199,7 +200,7 @@ def test_waiting_for_the_other_one_can_be_stopped(library: Library, folder: Path
     with library.open() as first, first.open_import([folder]), library.open() as second:
         Timer(0.3, second.stop.set).start()
         with pytest.raises(Stopped, match="nothing was done"):
-            list(second.events([folder], lock_wait=True))
+            list(second.events([folder], if_held=IfHeld.WAIT))
 
 
 def test_nothing_there_is_an_error(library: Library, folder: Path) -> None:
