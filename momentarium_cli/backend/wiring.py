@@ -197,7 +197,7 @@ def _own_model(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
         sheets_a_request=1,
         closer_sheets=2,
         deadline=_OWN_SECONDS,
-        run_seconds=6 * _OWN_SECONDS,
+        silence=3 * _OWN_SECONDS,
     )
     return partial(OpenAI, settings.openai_api_key, base_url=settings.openai_base_url, own=own), policy
 
@@ -214,7 +214,7 @@ def _gemini(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
         flex=settings.flex,
         deadline=_ANSWER_SECONDS,
         flex_deadline=_FLEX_SECONDS,
-        run_seconds=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
+        silence=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
     )
     return partial(Gemini, settings.api_key or ""), policy
 
