@@ -2,8 +2,6 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future
-from threading import Thread
 from typing import TypeVar
 from uuid import UUID
 
@@ -11,6 +9,7 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.background import in_thread
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import File
@@ -35,7 +34,7 @@ class Processor:
     def process(self, batch_id: UUID, import_id: UUID) -> Iterator[Event | None]:
         """JobStarted, and Failed for originals that the store no longer has; nothing for a batch with no photo left."""
         self._journal.sent(batch_id)
-        files = self._journal.members(batch_id, stored=True)
+        files = self._journal.stored_of(batch_id)
         if not files:
             self._journal.done(batch_id)
             return
@@ -78,15 +77,7 @@ def waited(events: Iterator[Event | None]) -> Iterator[Event]:
 
 def _meanwhile(call: Callable[[], T]) -> Generator[None, None, T]:
     """What a call in a thread returns; until then there is None."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001 -- it is raised where the future is asked
-            future.set_exception(error)
-
-    Thread(target=run, name="process", daemon=True).start()
+    future = in_thread(call, "process")
     while not future.done():
         yield None
     return future.result()

@@ -27,6 +27,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0  # with a server that is out of reach
 MAX_CONNECTIONS = 32
 
 _USER_AGENT = f"momentarium/{__version__}"
@@ -109,7 +110,7 @@ class Transport:
         body: Any = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        patience: float = 60.0,
+        patience: float = PATIENCE_SECONDS,
     ) -> Answer:
         """One call of the API, repeated for up to `patience` seconds while the server is out of reach."""
         for delay in _delays(patience):

@@ -62,7 +62,8 @@ class Preparer(Protocol):
 class Uploader:
     """Uploads batches. `stored` is called with each batch's id once all of its files are settled; what it yields is
     passed on, None meaning that it waits for something. `region` is asked for the nearest region of the store when the
-    first files are signed; `cut` says which files go up in parts."""
+    first files are signed; `cut` says which files go up in parts. `meanwhile` is called now and then; what it yields is
+    passed on."""
 
     def __init__(
         self,
@@ -77,12 +78,14 @@ class Uploader:
         region: Callable[[], str | None] = lambda: None,
         cut: Cut = WHOLE_UP_TO_1_GIB,
         level: Level | None = None,
+        meanwhile: Callable[[], Iterator[Event]] = lambda: iter(()),
         bandwidth: Bandwidth | None = None,
     ) -> None:
         self._region, self._cut = region, cut
         self._api, self._journal, self._preparer = api, journal, preparer
         self._import_id, self._staging, self._stored, self._stop = import_id, staging, stored, stop
         self._level = level or Level()
+        self._meanwhile = meanwhile
         self._sent_bytes: SimpleQueue[int] = SimpleQueue()
         self._sender = Sender(api.transport, self._moved, staging, stop, bandwidth)
         self._retries, self._pace = Retries(), Pace()
@@ -98,7 +101,7 @@ class Uploader:
         self._ending: deque[Iterator[Event | None]] = deque()  # batches whose files are all settled
 
     def events(self, loads: Iterable[Load]) -> Iterator[Event]:
-        """Uploaded, Duplicate, Failed, Warned and Sent, and what `stored` yields.
+        """Uploaded, Duplicate, Unchanged, Failed, Warned and Sent, and what `stored` yields.
 
         Raises InsufficientStorage, and whatever the server or the store says that no later file would survive.
         """
@@ -109,6 +112,7 @@ class Uploader:
                 yield from self._end_batches()
                 yield from self._settle(senders)
                 yield from self._drain_sent()
+                yield from self._meanwhile()
                 if self._stop.is_set() and not self._sending:
                     return
 
@@ -274,7 +278,11 @@ class Uploader:
 
     def _queue(self, work: Work, prepared: Prepared) -> Iterator[Event]:
         twin = self._journal.twin(prepared.sha256, work.file.id)
-        if twin is not None:
+        if twin == work.file.path:
+            self._journal.as_before(work.file.id, prepared.sha256)
+            yield events.Unchanged(work.file.path)
+            self._settled(work)
+        elif twin is not None:
             yield from self._duplicate(work, twin=twin)
         elif prepared.sha256 in self._twins:
             self._twins[prepared.sha256].append(work)
@@ -306,7 +314,7 @@ class Uploader:
         file, prepared = work.file, work.ready
         assert file.storage_key is not None  # noqa: S101 -- it was sent
         shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
-        self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown)
+        self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown, prepared.stat)
         if prepared.decode_error:
             yield events.Warned(file.path, f"uploaded without a preview: {prepared.decode_error}")
         yield events.Uploaded(file.path, prepared.size, prepared.sha256)

@@ -1,6 +1,5 @@
 """Batches that are stored become jobs, whatever happened in between."""
 
-from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -12,10 +11,11 @@ from momentarium_cli.client.api import Api
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.process import Processor, waited
 from momentarium_cli.client.records import BatchState
-from momentarium_cli.models import Metadata, UploadFile
+from momentarium_cli.models import UploadFile
 from momentarium_cli.photos.preview import prepare
 from momentarium_cli.photos.scan import FileStat
 from tests.client.conftest import Library
+from tests.client.journals import found
 from tests.client.photos import event
 
 IMPORT = UUID(str(uuid7()))
@@ -33,9 +33,8 @@ def batch(tmp_path: Path, api: Api, journal: Journal) -> UUID:
         [slot] = api.generate_urls([file], IMPORT)
         assert slot.original is not None
         api.transport.send("PUT", slot.original.url, slot.original.headers, path.read_bytes())
-        file_id = journal.found(path, FileStat.of(path.stat()), path.name, "p")
-        journal.described(file_id, "image/jpeg", Metadata(taken_at=datetime(2024, 5, 1, 10)))
-        journal.stored(file_id, prepared.sha256, slot.storage_key, None, (64, 48))
+        file_id = found(journal, path, FileStat.of(path.stat()))
+        journal.stored(file_id, prepared.sha256, slot.storage_key, None, (64, 48), prepared.stat)
         file_ids.append(file_id)
     batch_id = UUID(str(uuid7()))
     journal.close_batch(batch_id, IMPORT, file_ids)
@@ -53,8 +52,8 @@ def test_a_stored_batch_becomes_one_job(api: Api, journal: Journal, batch: UUID)
 def test_the_same_batch_again_is_the_same_job(api: Api, journal: Journal, batch: UUID) -> None:
     """As after a run that was killed before it could write down the answer."""
     [first] = waited(Processor(api, journal).process(batch, IMPORT))
-    journal._db.execute("update batches set state = 'sent', job_id = null")
-    journal._db.execute("update files set state = 'stored'")
+    journal.db.note("update batches set state = 'sent', job_id = null")
+    journal.db.note("update files set state = 'stored'")
     journal.commit()
     [second] = waited(Processor(api, journal).process(batch, IMPORT))
     assert first == second
@@ -63,8 +62,8 @@ def test_the_same_batch_again_is_the_same_job(api: Api, journal: Journal, batch:
 
 def test_a_batch_that_lost_a_file_since_it_was_sent_is_a_new_job(api: Api, journal: Journal, batch: UUID) -> None:
     list(waited(Processor(api, journal).process(batch, IMPORT)))
-    journal._db.execute("update batches set state = 'sent', job_id = null")
-    journal._db.execute("update files set state = 'stored'")
+    journal.db.note("update batches set state = 'sent', job_id = null")
+    journal.db.note("update files set state = 'stored'")
     journal.commit()
     journal.failed(1, "it changed meanwhile")
     [started] = waited(Processor(api, journal).process(batch, IMPORT))
