@@ -7,7 +7,7 @@ back-off, for as long as `patience` lasts. What the server says is wrong becomes
 import json
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from ssl import SSLContext
 from threading import Event, Lock
@@ -21,7 +21,7 @@ from momentarium_cli import __version__
 from momentarium_cli.client.answers import api_error, not_ours, stored_error
 from momentarium_cli.client.store_errors import MAX_BYTES, is_lasting
 from momentarium_cli.errors import BadRequest, NotAllowed, ServerUnreachable, Stopped, Temporary
-from momentarium_cli.wire import Reply, Wire, WireError, WireTimeout
+from momentarium_cli.wire import Body, Piece, Reply, Wire, WireError, WireTimeout
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -124,7 +124,7 @@ class Transport:
                     self.server.revive()
         raise AssertionError("the last delay is None")
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> int:
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> int:
         """One request to the store, as signed. Returns the status if it is good; raises our error for it if not."""
         url = self.absolute(url)
         with self._to_store(url):
@@ -133,10 +133,9 @@ class Transport:
         _check_stored(url, reply)
         return reply.status
 
-    def _by_proxy(
-        self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes, *, keep: int
-    ) -> Reply:
-        with self._client(url).stream(method, url, headers=dict(headers), content=body) as response:
+    def _by_proxy(self, method: str, url: str, headers: Mapping[str, str], body: Body, *, keep: int) -> Reply:
+        read = body if isinstance(body, bytes) else map(_bytes, body)
+        with self._client(url).stream(method, url, headers=dict(headers), content=read) as response:
             return _reply(response, keep)
 
     def _is_direct(self, url: str) -> bool:
@@ -253,6 +252,10 @@ def _tls() -> SSLContext:
     context = httpx.create_ssl_context()
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+def _bytes(piece: bytes | Piece) -> bytes:
+    return piece.read() if isinstance(piece, Piece) else piece
 
 
 def _reply(response: httpx.Response, keep: int) -> Reply:
