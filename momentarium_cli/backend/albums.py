@@ -15,6 +15,7 @@ from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
 from momentarium_cli.backend.organize.base import (
     REACH,
+    TIMELESS,
     YEAR,
     ExistingAlbum,
     Home,
@@ -47,7 +48,7 @@ class Albums:
 
     def organize(self, job: Job, lease: Lease) -> None:
         """Put the job's photos into albums and complete it; raises JobLost if it is no longer this worker's."""
-        organizer = self._organizers(job.user_id, lease.check_held)
+        organizer = self._organizers(job.user_id, lease)
         for _ in range(_TRIES):
             lease.progress(_STAGE, 0, len(job.image_keys))
             library = self._read(job)
@@ -154,7 +155,7 @@ class _Writer:
             rows.extend(self._conn, values, changed=held != (held - given).union(proposal.photo_ids))
         rows.place(self._conn, key, proposal.photo_ids)
         rows.set_clocks(self._conn, {photo_id: proposal.clock_shifts.get(photo_id) for photo_id in proposal.photo_ids})
-        rows.arrange(self._conn, key, proposal.chapter_ids)
+        rows.arrange(self._conn, key, proposal.order, proposal.chapter_ids)
         return key
 
     def _trips(self, proposals: Sequence[Proposal], made: Sequence[int]) -> None:
@@ -187,9 +188,11 @@ def _check_total(photos: Sequence[Photo], proposals: Sequence[Proposal]) -> None
 
 
 def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbum]:
-    near = rows.near(conn, spans, REACH, YEAR, MOST)
+    """Albums without a time may be large, and new photos change nothing of them but their number and cover."""
+    near = rows.near(conn, spans, REACH, YEAR, MOST, [kind.value for kind in TIMELESS])
     members: dict[int, list[Photo]] = {row["id"]: [] for row in near}
-    for row in images.of_albums(conn, list(members)):
+    timed = [row["id"] for row in near if AlbumKind(row["kind"]) not in TIMELESS]
+    for row in (*images.of_albums(conn, timed), *images.covers(conn, list(members.keys() - set(timed)))):
         members[row["album_id"]].append(_photo(row))
     return [
         ExistingAlbum(
@@ -199,6 +202,7 @@ def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbu
             edited=row["edited"],
             photos=tuple(members[row["id"]]),
             trip_id=row["trip_id"],
+            more=row["held"] - len(members[row["id"]]) if row["held"] else 0,
         )
         for row in near
     ]
@@ -252,4 +256,5 @@ def _photo(row: dict[str, Any]) -> Photo:
         thumb_key=row["thumb_key"],
         region=row["region"],
         phash=row["phash"],
+        quality=row["quality"],
     )

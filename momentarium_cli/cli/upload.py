@@ -217,6 +217,7 @@ def upload(
 
     Example: momentarium upload ~/Photos "/media/card/DCIM"
     """
+    from momentarium_cli.cli.consent import ask_once
     from momentarium_cli.cli.running import Look, Running
     from momentarium_cli.cli.signals import Signals
     from momentarium_cli.client.budget import Budget
@@ -228,6 +229,8 @@ def upload(
     _one_at_most({"--retry-failed": retry_failed, "--watch": watch})
     if not paths and not retry_failed:
         raise UsageError("There is nothing to upload.", hint="Name folders or photos: momentarium upload ~/Photos.")
+    if not json and not dry_run and not quiet:
+        ask_once(session, paths or [])
     signals = Signals()
     patient = lock_wait or (watch and not lock_skip)
     running = Running(

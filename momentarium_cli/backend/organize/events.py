@@ -77,14 +77,16 @@ def is_trip(times: Sequence[datetime]) -> bool:
     return max(times) - min(times) <= SEASON
 
 
-def is_event(times: Sequence[datetime], named: bool) -> bool:
-    """Whether ascending times, already cut off from all others, deserve an album of their own.
+def is_event(times: Sequence[datetime], named: bool, different: int | None = None) -> bool:
+    """Whether ascending times, already cut off from all others, deserve an album of their own; `different`: how many
+    of the photos show something else than the others, all if that is not said.
 
     A few photos do if they are of one day, or if a person put them into a folder with a name (`named`).
     """
-    if len(times) < FEW:
-        return False
-    return len(times) >= ENOUGH or named or times[-1] - times[0] <= DAY
+    count = len(times) if different is None else different
+    if named:
+        return len(times) >= FEW
+    return count >= ENOUGH or (count >= FEW and times[-1] - times[0] <= DAY)
 
 
 def _runs(times: Sequence[datetime], gap: timedelta) -> list[range]:
