@@ -9,7 +9,7 @@ import pytest
 import momentarium_cli
 
 PACKAGE = Path(momentarium_cli.__file__).parent
-COMMON = {"models", "errors", "config", "logs", "rendezvous"}
+COMMON = {"models", "errors", "config", "logs", "rendezvous", "wire"}
 ADAPTERS = {
     "LocalStorage",
     "PostgresQueue",

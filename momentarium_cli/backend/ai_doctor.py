@@ -15,6 +15,7 @@ from momentarium_cli.backend.addresses import is_inside
 from momentarium_cli.backend.findings import Advice, Finding, found
 from momentarium_cli.backend.organize.asking import Connect
 from momentarium_cli.backend.organize.model import Fault, Question, Reply, Unanswered
+from momentarium_cli.backend.organize.openai import check_installed
 from momentarium_cli.backend.organize.prices import cost
 from momentarium_cli.backend.organize.tasks import Policy
 from momentarium_cli.config import Organizer
@@ -38,12 +39,15 @@ class Seen(BaseModel):
 
 def examine_model(settings: Organizer, connect: Connect, policy: Policy, *, live: bool) -> Iterator[Finding]:
     """`live`: have it look at a picture of one colour."""
-    yield found("organizer", partial(_terms, settings, policy))
-    if live:
+    terms = found("organizer", partial(_terms, settings, policy))
+    yield terms
+    if live and terms.ok:
         yield found("model", partial(_sees, connect, policy))
 
 
 def _terms(settings: Organizer, policy: Policy) -> str:
+    if settings.backend == "openai":
+        check_installed()
     models = " and ".join(policy.models)
     if settings.backend == "gemini":
         return Advice(f"Gemini is asked ({models}), for ${settings.max_cost:.2f} a month at most. {_FREE_TIER}")

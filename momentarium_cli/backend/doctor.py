@@ -118,11 +118,7 @@ def _qstash(settings: Settings, *, live: bool) -> Iterator[Finding]:
 def _model(settings: Settings, *, live: bool) -> Iterator[Finding]:
     from momentarium_cli.backend.ai_doctor import examine_model
 
-    try:
-        connect, policy = model(settings.organizer)
-    except MomentariumError as error:
-        yield Finding.of_error("organizer", error)
-        return
+    connect, policy = model(settings.organizer)
     yield from examine_model(settings.organizer, connect, policy, live=live)
 
 

@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 
 from momentarium_cli import logs
 from momentarium_cli.backend import secrets
-from momentarium_cli.backend.addresses import is_inside
 from momentarium_cli.backend.api.asgi import Application, ASGIApp
 from momentarium_cli.backend.arrivals import Arrivals
 from momentarium_cli.backend.db.migrate import migrate
@@ -94,6 +93,7 @@ def open_database(settings: Settings) -> Iterator[OpenDatabase]:
 @contextmanager
 def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
     """Everything that serves and works."""
+    _check_organizer(settings.organizer)
     signer = _signer(settings)
     storage = open_storage(settings)
     arrivals = Arrivals()
@@ -169,43 +169,54 @@ def organizers(settings: OrganizerSettings, database: Database, storage: Storage
 
 
 def model(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
-    """The way to the model that the settings name, and how it is asked.
+    """The way to the model that the settings name, and how it is asked."""
+    return _own_model(settings) if settings.backend == "openai" else _gemini(settings)
 
-    SettingsError: what it needs is not installed.
-    """
+
+def _check_organizer(settings: OrganizerSettings) -> None:
+    """What is missing is told now, and not by the first job."""
+    if settings.backend == "openai":
+        from momentarium_cli.backend.organize.openai import check_installed
+
+        check_installed()
+
+
+def _own_model(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
+    from momentarium_cli.backend.addresses import is_inside
+    from momentarium_cli.backend.organize.openai import OpenAI
     from momentarium_cli.backend.organize.questions import Sharing
     from momentarium_cli.backend.organize.tasks import Policy
 
-    sharing = Sharing(settings.share_places, settings.share_folder_names)
-    if settings.backend == "openai":
-        from momentarium_cli.backend.organize.openai import OpenAI, check_installed
+    host = urlsplit(settings.openai_base_url or "").hostname
+    own = host is not None and is_inside(host)
+    policy = Policy(
+        models=(settings.openai_model or "",),
+        language=settings.language,
+        sharing=Sharing(settings.share_places, settings.share_folder_names),
+        free=own,
+        at_once=2,  # a machine of one's own has one model in its memory, and that a small context
+        sheets_a_request=1,
+        closer_sheets=2,
+        deadline=_OWN_SECONDS,
+        silence=3 * _OWN_SECONDS,
+    )
+    return partial(OpenAI, settings.openai_api_key, base_url=settings.openai_base_url, own=own), policy
 
-        check_installed()
-        host = urlsplit(settings.openai_base_url or "").hostname
-        own = host is not None and is_inside(host)
-        policy = Policy(
-            models=(settings.openai_model or "",),
-            language=settings.language,
-            sharing=sharing,
-            free=own,
-            at_once=2,  # a machine of one's own has one model in its memory, and that a small context
-            sheets_a_request=1,
-            closer_sheets=2,
-            deadline=_OWN_SECONDS,
-            run_seconds=6 * _OWN_SECONDS,
-        )
-        return partial(OpenAI, settings.openai_api_key, base_url=settings.openai_base_url, own=own), policy
+
+def _gemini(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
+    from momentarium_cli.backend.organize.gemini import Gemini
+    from momentarium_cli.backend.organize.questions import Sharing
+    from momentarium_cli.backend.organize.tasks import Policy
+
     policy = Policy(
         models=_models(settings),
         language=settings.language,
-        sharing=sharing,
+        sharing=Sharing(settings.share_places, settings.share_folder_names),
         flex=settings.flex,
         deadline=_ANSWER_SECONDS,
         flex_deadline=_FLEX_SECONDS,
-        run_seconds=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
+        silence=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
     )
-    from momentarium_cli.backend.organize.gemini import Gemini
-
     return partial(Gemini, settings.api_key or ""), policy
 
 

@@ -93,6 +93,15 @@ Timeout = Annotated[
         help="Wait no longer for the albums.",
     ),
 ]
+BandwidthLimit = Annotated[
+    str,
+    typer.Option(
+        "--bwlimit",
+        metavar="RATE",
+        rich_help_panel=SENDING,
+        help='Send no more than this a second, such as 10M; or by the clock: "08:00,1M 22:00,off".',
+    ),
+]
 Concurrency = Annotated[
     int | None,
     typer.Option(
@@ -195,6 +204,7 @@ def upload(
     type_: Type = None,
     retry_failed: RetryFailed = False,
     order: InOrder = Order.OLDEST,
+    bwlimit: BandwidthLimit = "off",
     concurrency: Concurrency = None,
     no_previews: NoPreviews = False,
     max_duration: MaxDuration = None,
@@ -220,6 +230,7 @@ def upload(
     from momentarium_cli.cli.consent import ask_once
     from momentarium_cli.cli.running import Look, Running
     from momentarium_cli.cli.signals import Signals
+    from momentarium_cli.client.bandwidth import Timetable
     from momentarium_cli.client.budget import Budget
     from momentarium_cli.client.imports import Options
     from momentarium_cli.client.open_import import IfHeld
@@ -243,6 +254,7 @@ def upload(
             order=order,
             choice=_choice(since, until, include, exclude, min_size, type_),
             retry_failed=retry_failed,
+            bandwidth=Timetable.read(bwlimit),
             concurrency=concurrency,
             previews=not no_previews,
         ),

@@ -12,6 +12,7 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth, Timetable
 from momentarium_cli.client.budget import Budget, Limit
 from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event, Summary
@@ -51,6 +52,7 @@ class Options:
     choice: Choice = EVERYTHING
     retry_failed: bool = False  # only what failed in earlier runs
     previews: bool = True  # made here; else the server makes them of the originals
+    bandwidth: Timetable = UNLIMITED
     concurrency: int | None = None  # files sent at once; None: as many as turn out to be best
 
     @property
@@ -99,10 +101,16 @@ class Import:
         self._jobs = Jobs(api, journal, self._budget.deadline)
         self._started = time.monotonic()
         self._bytes_uploaded = 0
+        self._is_cut_short = False
         self._unfinished = journal.unfinished()
         # An import that was interrupted goes on under its own id; one whose photos are all accepted is complete.
         interrupted = [batch for batch in self._unfinished if batch.state is not BatchState.ACCEPTED]
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
+        self._bandwidth = Bandwidth(options.bandwidth, self._budget)
+
+    @property
+    def options(self) -> Options:
+        return self._options
 
     def events(self) -> Iterator[Event]:
         for event in self._events():
@@ -143,7 +151,7 @@ class Import:
                 yield from self._upload()
                 if self._budget.reached and self._journal.counts()[Counted.PENDING]:
                     yield from self._cut_short()
-        if self._options.wait and not self._budget.deadline.is_set():
+        if self._options.wait and not self._stop.is_set():
             yield from self._follow()
         else:
             yield from self._jobs.look()
@@ -154,7 +162,9 @@ class Import:
         except Stopped:
             if self._stop.is_set():
                 raise
-            yield events.BudgetReached(Limit.DURATION.value)
+            yield from self._jobs.look()
+            if not self._is_cut_short:
+                yield events.BudgetReached(Limit.DURATION.value)
 
     # --- upload ------------------------------------------------------------------------------------------------
 
@@ -193,6 +203,7 @@ class Import:
             if batch.state is BatchState.CLOSED:
                 self._journal.release_pending(batch.id)
                 yield from waited(self._process(batch.id))
+        self._is_cut_short = True
         yield events.BudgetReached(self._budget.reached.value)
 
     def _upload(self) -> Iterator[Event]:
@@ -208,6 +219,7 @@ class Import:
                 stop=self._budget,
                 region=lambda: self._nearest.region,
                 level=Level(self._options.concurrency),
+                bandwidth=self._bandwidth,
                 meanwhile=self._jobs.glance if self._options.wait else lambda: iter(()),
             )
             for event in uploader.events(self._loads()):

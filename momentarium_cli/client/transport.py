@@ -20,8 +20,8 @@ import httpx
 from momentarium_cli import __version__
 from momentarium_cli.client.answers import api_error, not_ours, stored_error
 from momentarium_cli.client.store_errors import MAX_BYTES, is_lasting
-from momentarium_cli.client.wire import Reply, Wire, WireError, WireTimeout
 from momentarium_cli.errors import BadRequest, NotAllowed, ServerUnreachable, Stopped, Temporary
+from momentarium_cli.wire import Reply, Wire, WireError, WireTimeout
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -261,10 +261,10 @@ def _reply(response: httpx.Response, keep: int) -> Reply:
         body += chunk
         if len(body) > keep:
             break
-    return Reply(response.status_code, response.headers.get("Retry-After"), body)
+    return Reply(response.status_code, response.headers, body)
 
 
 def _check_stored(url: str, reply: Reply) -> None:
     """Raise the error that a store's answer is, if it is one."""
     if not 200 <= reply.status < 300:
-        raise stored_error(_origin(url), reply.status, reply.retry_after, reply.body)
+        raise stored_error(_origin(url), reply.status, reply.headers.get("Retry-After"), reply.body)

@@ -21,6 +21,7 @@ from uuid import UUID
 
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.bandwidth import Bandwidth
 from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
@@ -78,6 +79,7 @@ class Uploader:
         cut: Cut = WHOLE_UP_TO_1_GIB,
         level: Level | None = None,
         meanwhile: Callable[[], Iterator[Event]] = lambda: iter(()),
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self._region, self._cut = region, cut
         self._api, self._journal, self._preparer = api, journal, preparer
@@ -85,7 +87,7 @@ class Uploader:
         self._level = level or Level()
         self._meanwhile = meanwhile
         self._sent_bytes: SimpleQueue[int] = SimpleQueue()
-        self._sender = Sender(api.transport, self._moved, staging, stop)
+        self._sender = Sender(api.transport, self._moved, staging, stop, bandwidth)
         self._retries, self._pace = Retries(), Pace()
         self._preparing: dict[Future[Prepared], Work] = {}
         self._signing: dict[Future[list[UploadSlot]], list[Work]] = {}
@@ -312,7 +314,7 @@ class Uploader:
         file, prepared = work.file, work.ready
         assert file.storage_key is not None  # noqa: S101 -- it was sent
         shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
-        self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown)
+        self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown, prepared.stat)
         if prepared.decode_error:
             yield events.Warned(file.path, f"uploaded without a preview: {prepared.decode_error}")
         yield events.Uploaded(file.path, prepared.size, prepared.sha256)

@@ -184,10 +184,11 @@ def _new_pool(workers: int, bounds: Limits) -> "ProcessPool":
     context = get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(_PRELOADED)  # children then start in milliseconds
-    pool = ProcessPool(
-        workers, max_tasks=MAX_TASKS, initializer=limits.enter_child, initargs=(bounds,), context=context
-    )
-    pool.active  # noqa: B018 - starts the children now
+    with limits.beyond_hangup():
+        pool = ProcessPool(
+            workers, max_tasks=MAX_TASKS, initializer=limits.enter_child, initargs=(bounds,), context=context
+        )
+        pool.active  # noqa: B018 - starts the children now
     return pool
 
 

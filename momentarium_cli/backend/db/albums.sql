@@ -59,12 +59,12 @@ select a.*,
  where a.id = %(id)s
 
 -- spots: the positions, rounded, with photos of several days, and these days
-select round(latitude * %(parts)s) / %(parts)s as latitude, round(longitude * %(parts)s) / %(parts)s as longitude,
-       array_agg(distinct taken_at::date) as days
-  from images
- where latitude is not null and longitude is not null and (latitude, longitude) <> (0, 0)
-   and taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
- group by 1, 2 having min(taken_at::date) < max(taken_at::date)
+select north / %(parts)s as latitude, east / %(parts)s as longitude, array_agg(day) as days
+  from (select distinct round(latitude * %(parts)s) as north, round(longitude * %(parts)s) as east, taken_at::date as day
+          from images
+         where latitude is not null and longitude is not null and (latitude, longitude) <> (0, 0)
+           and taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null) visited
+ group by north, east having count(*) > 1
 
 -- homes: what the library showed when it was last organized
 select homes from users where id = app_user()

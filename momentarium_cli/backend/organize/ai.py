@@ -201,10 +201,17 @@ class _Run:
     # --- what becomes of it ------------------------------------------------------------------------------------
 
     def _rename(self, renames: Mapping[int, str]) -> None:
-        """Only what was seen: words alone are no ground for a name."""
+        """Only titles that repeat: whatever was in a picture of one event must not name another."""
+        repeated = self._repeated()
         for subject in self.subjects:
-            if subject.number in renames and subject.group in self.seen:
-                self.seen[subject.group] = replace(self.seen[subject.group], title=renames[subject.number])
+            looks = self.seen.get(subject.group)
+            if looks and subject.number in renames and looks.title in repeated:
+                self.seen[subject.group] = replace(looks, title=renames[subject.number])
+
+    def _repeated(self) -> set[str]:
+        titles = [looks.title for looks in self.seen.values() if looks.title]
+        given = Counter(title.casefold() for title in titles)
+        return {title for title in titles if given[title.casefold()] > 1}
 
     def _merge(self, said: Relations) -> None:
         joined = merged(self.subjects, said, self.seen, self._existing)
@@ -239,14 +246,14 @@ class _Run:
 
     def titled(self) -> list[Proposal]:
         """A title that the model gave to several events says nothing of any: a picture may have told it to."""
-        given = Counter(looks.title.casefold() for looks in self.seen.values() if looks.title)
+        repeated = self._repeated()
         taken = {proposal.title for proposal in self.proposals}
         trips = self._trip_titles(taken)
         made: list[Proposal] = []
         for group, proposal in zip(self._groups, self.proposals, strict=True):
             looks = self.seen.get(group)
             improved = _with_looks(proposal, group, looks) if looks else proposal
-            if looks and looks.title and given[looks.title.casefold()] == 1:
+            if looks and looks.title and looks.title not in repeated:
                 improved = self._with_title(improved, group, looks.title, taken)
             if improved.trip and group.trip in trips:
                 improved = replace(improved, trip=replace(improved.trip, title=trips[group.trip]))

@@ -19,6 +19,7 @@ BURST = timedelta(seconds=10)  # between two frames of a burst, at most,
 BURST_ALIKE = 14  # and the bits in which their hashes differ
 UNKNOWN = 0.5  # what stands for a quality that nobody measured
 _BITS = (1 << 64) - 1
+_AT_ONCE = 1_000_000  # pairs compared at a time: bounds the memory
 
 
 def bursts(photos: Sequence[Photo]) -> list[range]:
@@ -29,25 +30,29 @@ def bursts(photos: Sequence[Photo]) -> list[range]:
 
 def distinct(photos: Sequence[Photo]) -> list[list[Photo]]:
     """Photos in the order of time, by what they show; those of which nothing is known are each for themselves."""
-    if all(photo.phash is None for photo in photos):
-        return [[photo] for photo in photos]
+    earlier = _look_alikes(photos)
     groups: list[list[Photo]] = []
-    looks = np.zeros(len(photos), np.uint64)
-    known: list[int] = []  # the groups that `looks` are of
-    latest: dict[str | None, tuple[Photo, int]] = {}
-    for photo in photos:
-        before, number = latest.get(photo.camera, (photo, -1))
-        if number < 0 or not _is_burst(before, photo):
-            number = _alike(photo, looks[: len(known)], known)
-        if number < 0:
-            number = len(groups)
+    numbers: list[int] = []
+    latest: dict[str | None, int] = {}
+    for index, photo in enumerate(photos):
+        before = latest.get(photo.camera)
+        if before is not None and _is_burst(photos[before], photo):
+            number = numbers[before]
+        else:
+            same = (numbers[other] for other in earlier.get(index, ()) if groups[numbers[other]][0] is photos[other])
+            number = next(same, len(groups))
+        if number == len(groups):
             groups.append([])
-            if photo.phash is not None:
-                looks[len(known)] = photo.phash & _BITS
-                known.append(number)
         groups[number].append(photo)
-        latest[photo.camera] = photo, number
+        numbers.append(number)
+        latest[photo.camera] = index
     return groups
+
+
+def show_as_much(photos: Sequence[Photo], count: int) -> bool:
+    """Whether photos in the order of time show at least so many different things."""
+    few = photos[: 2 * count]  # of many photos these suffice nearly always
+    return len(photos) >= count and (len(distinct(few)) >= count or len(distinct(photos)) >= count)
 
 
 def best(photos: Sequence[Photo]) -> Photo:
@@ -77,9 +82,14 @@ def _is_burst(before: Photo, after: Photo) -> bool:
     )
 
 
-def _alike(photo: Photo, looks: "np.ndarray[tuple[int], np.dtype[np.uint64]]", known: Sequence[int]) -> int:
-    """The first group that shows the same, or -1."""
-    if photo.phash is None or not known:
-        return -1
-    near = np.flatnonzero(np.bitwise_count(looks ^ np.uint64(photo.phash & _BITS)) <= ALIKE)
-    return known[near[0]] if len(near) else -1
+def _look_alikes(photos: Sequence[Photo]) -> dict[int, list[int]]:
+    """The indices of the earlier photos that look like each of those that have some, in order."""
+    known = [index for index, photo in enumerate(photos) if photo.phash is not None]
+    looks = np.array([(photos[index].phash or 0) & _BITS for index in known], np.uint64)
+    found: dict[int, list[int]] = {}
+    rows = max(1, _AT_ONCE // max(1, len(looks)))
+    for start in range(0, len(looks), rows):
+        unlike = np.bitwise_count(looks[start : start + rows, None] ^ looks[None, : start + rows])
+        for later, earlier in np.argwhere(np.tril(unlike <= ALIKE, start - 1)).tolist():
+            found.setdefault(known[start + later], []).append(known[earlier])
+    return found

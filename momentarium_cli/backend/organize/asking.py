@@ -57,7 +57,8 @@ class Asking:
         self._memory = memory
         self._policy = policy
         self._watch = watch
-        self._ends = time.monotonic() + policy.run_seconds
+        self._heard = time.monotonic()
+        self._limit: asyncio.Timeout | None = None
         self._useless: set[_Choice] = set()
         self._over: Fault | None = None
         self._paused = False
@@ -107,7 +108,8 @@ class Asking:
         gate = asyncio.Semaphore(self._policy.at_once)
         try:
             model = await self._open()
-            async with asyncio.timeout(self._ends - time.monotonic()):
+            silent = time.monotonic() - self._heard
+            async with asyncio.timeout(self._policy.silence - silent) as self._limit:
                 batches = (
                     _Batch(self, model, task, decisions).ask(batch, gate) for batch in _batches(items, task.most_sheets)
                 )
@@ -210,6 +212,9 @@ class Asking:
         for item, decision in decisions:
             await asyncio.to_thread(self._memory.keep, item.key, decision)
         self._new += len(decisions)
+        self._heard = time.monotonic()
+        if self._limit and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._policy.silence)
         await asyncio.to_thread(self._watch.note, STAGE, self._new, self._wanted)
 
     @property

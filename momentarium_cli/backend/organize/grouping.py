@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import groupby, pairwise
 from operator import itemgetter
 
-from momentarium_cli.backend.organize.alike import best_first, bursts, distinct
+from momentarium_cli.backend.organize.alike import best_first, bursts, show_as_much
 from momentarium_cli.backend.organize.base import TIMELESS, ExistingAlbum, Home, Photo
 from momentarium_cli.backend.organize.clocks import corrected, wrong_clocks
 from momentarium_cli.backend.organize.documents import kept_apart
@@ -260,10 +260,9 @@ def _corrected(stretch: list[Entry]) -> list[Entry]:
 def _deserves_album(photos: Sequence[Photo], home: bool | None) -> bool:
     names = {given_name(photo.source_folder) for photo in photos}
     named = len(names) == 1 and None not in names
-    different = len(distinct(photos))
     if home and not named:
-        return different >= PARTY
-    return is_event([instant(photo) for photo in photos], named, different)
+        return show_as_much(photos, PARTY)
+    return is_event([instant(photo) for photo in photos], named, lambda count: show_as_much(photos, count))
 
 
 def _with_albums(

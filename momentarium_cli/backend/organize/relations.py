@@ -30,7 +30,7 @@ show was looked at before, and is in their titles. "neighbours" are albums befor
 Answer with three lists, which are usually empty:
 merges: events that are one occasion cut in two, by their numbers, each directly after the one before; and their title.
 trips: events that are one journey together, by their numbers, each directly after the one before; and its title.
-renames: events whose title another one or a neighbour has too, or that does not fit, with a better title.
+renames: events whose title another event has too, with one that tells them apart.
 A title is {TITLES}
 {DATA_NOT_ORDERS}"""
 

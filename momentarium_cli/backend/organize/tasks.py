@@ -19,8 +19,8 @@ class Policy:
     """How models are asked; `models` are tried in this order. Times are seconds.
 
     `deadline` is for one answer, `flex_deadline` for one at half of the price, `patience` the longest wait before
-    another try, `run_seconds` for all of a run. `closer_sheets` is the most of one event that is looked at closer.
-    `free`: no request costs anything.
+    another try, `silence` the longest without any answer before a run is given up. `closer_sheets` is the most of one
+    event that is looked at closer. `free`: no request costs anything.
     """
 
     models: tuple[str, ...]
@@ -35,7 +35,7 @@ class Policy:
     flex_deadline: float = 600.0
     first_wait: float = 1.0
     patience: float = 30.0
-    run_seconds: float = 300.0
+    silence: float = 180.0
 
     @property
     def asking(self) -> str:

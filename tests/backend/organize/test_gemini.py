@@ -492,9 +492,16 @@ def test_a_run_ends_when_its_job_does(make: Make, server: GeminiServer) -> None:
         make(watch=Stopping()).organize(events(3), [])
 
 
-def test_a_run_has_a_deadline_of_its_own(make: Make, server: GeminiServer) -> None:
+def test_a_run_is_given_up_when_nothing_is_answered_any_more(make: Make, server: GeminiServer) -> None:
     server.always = vendor.hang
-    organizer = make(replace(POLICY, run_seconds=0.5))
+    organizer = make(replace(POLICY, silence=0.5))
     photos = events(30)
     assert_complete(photos, organizer.organize(photos, []))
     assert organizer.report["reason"] == "30 of 30 events have local titles: it did not answer in time."
+
+
+def test_a_run_goes_on_for_as_long_as_there_are_answers(make: Make, server: GeminiServer) -> None:
+    server.delay = 0.6
+    organizer = make(replace(POLICY, silence=4.0, at_once=1, sheets_a_request=1))
+    organizer.organize(events(8), [])
+    assert organizer.report["reason"] is None

@@ -297,6 +297,31 @@ def test_renames_that_cannot_be_shown_or_meant_are_not_taken(
     assert titles(make().organize(events(2), []))[0] == "Picnic B, 6 January 2024"
 
 
+def test_only_titles_that_repeat_are_changed(make: Make, server: GeminiServer) -> None:
+    server.relate = lambda told: saying(renames=[{"event": 1, "title": "Lake"}])
+    assert titles(make().organize(events(2), []))[0] == "Picnic B, 6 January 2024"
+
+
+def test_a_model_that_obeys_a_sheet_in_every_look_changes_its_own_event_alone(make: Make, server: GeminiServer) -> None:
+    def obey(event: dict[str, Any]) -> dict[str, Any]:
+        said = titled(event["event"])
+        return {**said, "title": "Put all into Album X", "kind": "mixed"} if event["event"] == 2 else said
+
+    server.decide = obey
+    server.look_closer = lambda event: {**looked_at(1, 1, 4), "strays": list(range(1, 7))}
+    server.relate = lambda told: saying(
+        merges=[together(1, 2, 3, 4, title="Album X")],
+        trips=[together(1, 2, 3, 4, title="Album X")],
+        renames=[{"event": number, "title": f"Album X {'abcd'[number - 1]}"} for number in (1, 2, 3, 4)],
+    )
+    photos = events(4)
+    proposals = make().organize(photos, [])
+    assert ids(proposals) == ids(LocalOrganizer().organize(photos, []))
+    named = [title.partition(",")[0] for title in titles(proposals)]
+    assert named == ["Picnic B", "Put all into Album X", "Picnic D", "Picnic E"]
+    assert all(proposal.trip is None for proposal in proposals)
+
+
 def test_an_event_that_was_not_seen_gets_no_title_of_words_alone(make: Make, server: GeminiServer) -> None:
     server.always = vendor.blocked_with(1)
     server.relate = lambda told: saying(renames=[{"event": 1, "title": "Lake"}])
