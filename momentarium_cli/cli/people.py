@@ -5,7 +5,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 from momentarium_cli.cli.interval import Interval, stamp
-from momentarium_cli.cli.output import albums_table, console, count, duration, job_line, plain, say, size
+from momentarium_cli.cli.output import (
+    albums_table,
+    console,
+    count,
+    duration,
+    job_line,
+    organizer_lines,
+    plain,
+    say,
+    size,
+)
 from momentarium_cli.cli.progress import Listener, News, Renderer
 from momentarium_cli.client import events
 from momentarium_cli.client.budget import Limit
@@ -88,6 +98,8 @@ class ForPeople(Renderer):
         for job in summary.jobs:
             if job.status is not JobState.COMPLETED:
                 say(job_line(job))
+        for line in organizer_lines(summary.jobs):
+            say(line)
 
     def _counts(self, summary: Summary) -> None:
         sent = f"{count(summary.uploaded, 'photo')} uploaded ({size(summary.bytes_uploaded)})"

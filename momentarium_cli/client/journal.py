@@ -24,7 +24,9 @@ from momentarium_cli.client.records import (
     Counted,
     File,
     file_of,
+    stat_columns,
 )
+from momentarium_cli.photos.scan import FileStat
 
 IN_LIBRARY = "state in ('stored', 'accepted', 'duplicate')"
 
@@ -84,17 +86,24 @@ class Journal:
             )
 
     def stored(
-        self, file_id: int, sha256: str, storage_key: str, decode_error: str | None, size: tuple[int, int] | None
+        self,
+        file_id: int,
+        sha256: str,
+        storage_key: str,
+        decode_error: str | None,
+        size: tuple[int, int] | None,
+        stat: FileStat,
     ) -> None:
-        """The original is in the store. `size` (pixels, upright) is what decoding showed."""
+        """The original is in the store. `size` (pixels, upright) is what decoding showed; `stat` is the file's as it
+        was read for that: it may have changed since it was found."""
         width, height = size or (None, None)
         with self.db.writing():
             self.db.note(
                 "update files set state = 'stored', sha256 = ?, storage_key = ?, decode_error = ?, error = null,"
                 " counted = 'uploaded', metadata ="
-                " case when ? is null then metadata else json_set(metadata, '$.width', ?, '$.height', ?) end"
-                " where id = ?",
-                (sha256, storage_key, decode_error, width, width, height, file_id),
+                " case when ? is null then metadata else json_set(metadata, '$.width', ?, '$.height', ?) end,"
+                " device = ?, inode = ?, size = ?, mtime_ns = ?, ctime_ns = ? where id = ?",
+                (sha256, storage_key, decode_error, width, width, height, *stat_columns(stat), file_id),
             )
 
     def twin(self, sha256: str, file_id: int) -> Path | None:

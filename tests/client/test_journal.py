@@ -31,7 +31,8 @@ create table batches (
   id text primary key, import_id text not null, state text not null default 'closed', job_id text
 ) strict;
 insert into files values (1, cast('/p/a.jpg' as blob), 1, 2, 3, 4, 5, 'accepted', 7, 'a.jpg', 'p', 'image/jpeg',
-  '{"taken_at":"2024-05-01T10:00:00","taken_at_source":"exif"}', 1714557600.0, 'SHA256', 'originals/1/x', null, null, null);
+  '{"taken_at":"2024-05-01T10:00:00","taken_at_source":"exif"}', 1714557600.0, 'SHA256', 'originals/1/x',
+  null, null, null);
 pragma user_version = 1;
 """.replace("SHA256", SHA)
 AT_TEN = Metadata(taken_at=datetime(2024, 5, 1, 10), taken_at_source=TakenAtSource.EXIF)
@@ -88,7 +89,7 @@ def test_another_device_number_alone_is_no_change(journal: Journal) -> None:
 def test_a_file_that_changed_is_forgotten_and_leaves_its_batch(journal: Journal) -> None:
     file_id = found(journal)
     batch_id = batch_of(journal, file_id)
-    journal.stored(file_id, SHA, "originals/1/x", None, (64, 48))
+    journal.stored(file_id, SHA, "originals/1/x", None, (64, 48), STAT)
     assert found(journal, stat=FileStat(1, 2, 30, 4, 5)) == file_id
     [file] = waiting(journal)
     assert (file.state, file.sha256, file.storage_key) == (FileState.FOUND, None, None)
@@ -98,7 +99,7 @@ def test_a_file_that_changed_is_forgotten_and_leaves_its_batch(journal: Journal)
 def test_what_decoding_showed_is_kept_with_the_metadata(journal: Journal) -> None:
     file_id = found(journal)
     batch_id = batch_of(journal, file_id)
-    journal.stored(file_id, SHA, "originals/1/x", None, (64, 48))
+    journal.stored(file_id, SHA, "originals/1/x", None, (64, 48), STAT)
     [file] = journal.stored_of(batch_id)
     assert file.metadata == AT_TEN.model_copy(update={"width": 64, "height": 48})
     assert (file.state, file.sha256, file.storage_key) == (FileState.STORED, SHA, "originals/1/x")
@@ -107,15 +108,27 @@ def test_what_decoding_showed_is_kept_with_the_metadata(journal: Journal) -> Non
 def test_a_photo_that_could_not_be_decoded_keeps_its_metadata_and_the_reason(journal: Journal) -> None:
     file_id = found(journal)
     batch_id = batch_of(journal, file_id)
-    journal.stored(file_id, SHA, "originals/1/x", "it is cut off", None)
+    journal.stored(file_id, SHA, "originals/1/x", "it is cut off", None, STAT)
     [file] = journal.stored_of(batch_id)
     assert (file.decode_error, file.metadata) == ("it is cut off", AT_TEN)
+
+
+def test_a_file_that_changed_before_it_was_read_is_known_as_it_was_sent(journal: Journal) -> None:
+    file_id = found(journal)
+    batch_id = batch_of(journal, file_id)
+    sent = FileStat(1, 2, 30, 40, 50)
+    journal.stored(file_id, SHA, "originals/1/x", None, None, sent)
+    assert unchanged(journal, stat=STAT) is None
+    known = unchanged(journal, stat=sent)
+    assert known is not None
+    assert known.state is FileState.STORED
+    assert [file.id for file in journal.stored_of(batch_id)] == [file_id]
 
 
 def test_a_batch_is_never_cut_again_and_outlives_the_run(journal: Journal) -> None:
     first, second = found(journal, "/p/a.jpg"), found(journal, "/p/b.jpg", minute=1)
     batch_id = batch_of(journal, first, second)
-    journal.stored(first, SHA, "originals/1/x", None, None)
+    journal.stored(first, SHA, "originals/1/x", None, None, STAT)
     with closing(again(journal)) as later:
         see_again(later, "/p/a.jpg", "/p/b.jpg")
         found(later, "/p/c.jpg", minute=2)
@@ -128,7 +141,7 @@ def test_a_batch_is_never_cut_again_and_outlives_the_run(journal: Journal) -> No
 def test_a_file_that_is_gone_leaves_its_batch_if_it_was_not_stored(journal: Journal) -> None:
     first, second = found(journal, "/p/a.jpg"), found(journal, "/p/b.jpg")
     batch_id = batch_of(journal, first, second)
-    journal.stored(first, SHA, "originals/1/x", None, None)
+    journal.stored(first, SHA, "originals/1/x", None, None, STAT)
     with closing(again(journal)) as later:
         later.release_missing(batch_id)
         assert left_of(later, batch_id) == []
@@ -139,7 +152,7 @@ def test_a_file_that_is_gone_leaves_its_batch_if_it_was_not_stored(journal: Jour
 def test_a_batch_goes_from_closed_to_done(journal: Journal) -> None:
     file_id = found(journal)
     batch_id, job_id = batch_of(journal, file_id), UUID(str(uuid7()))
-    journal.stored(file_id, SHA, "originals/1/x", None, None)
+    journal.stored(file_id, SHA, "originals/1/x", None, None, STAT)
     journal.sent(batch_id)
     assert [batch.state for batch in journal.unfinished()] == [BatchState.SENT]
     journal.accepted(batch_id, job_id)
@@ -154,7 +167,7 @@ def test_a_batch_goes_from_closed_to_done(journal: Journal) -> None:
 def test_a_batch_can_go_on_under_another_id(journal: Journal) -> None:
     file_id = found(journal)
     old, new = batch_of(journal, file_id), UUID(str(uuid7()))
-    journal.stored(file_id, SHA, "originals/1/x", None, None)
+    journal.stored(file_id, SHA, "originals/1/x", None, None, STAT)
     journal.renamed(old, new)
     assert [batch.id for batch in journal.unfinished()] == [new]
     assert [file.id for file in journal.stored_of(new)] == [file_id]
@@ -181,7 +194,7 @@ def test_duplicates_and_skipped_files_do_not_wait(journal: Journal) -> None:
 def test_a_twin_is_another_file_that_is_stored(journal: Journal) -> None:
     first, second = found(journal, "/p/a.jpg"), found(journal, "/p/b.jpg")
     assert journal.twin(SHA, second) is None
-    journal.stored(first, SHA, "originals/1/x", None, None)
+    journal.stored(first, SHA, "originals/1/x", None, None, STAT)
     assert journal.twin(SHA, second) == Path("/p/a.jpg")
     assert journal.twin(SHA, first) is None
     journal.failed(first, "the store lost it")
