@@ -252,6 +252,7 @@ class JobStatus(Value):
     attempt: int = 0
     organized_by: str | None = None
     organizer_note: str | None = Field(default=None, description="why albums are not as the organizer should make them")
+    organizer_cost: float | None = Field(default=None, description="dollars that asking models did cost")
     error_code: str | None = None
     error_message: str | None = None
     created_at: datetime
@@ -272,6 +273,8 @@ class AlbumKind(StrEnum):
     EVERYDAY = "everyday"  # what is no event, a month or a year at a time
     UNDATED = "undated"
     SCREENSHOTS = "screenshots"
+    DOCUMENTS = "documents"  # scans and receipts
+    DOWNLOADS = "downloads"  # what came from elsewhere
     TRIP = "trip"  # holds albums, no photos
 
 
@@ -328,6 +331,7 @@ class Album(Value):
     organized_by: str | None
     created_at: datetime
     updated_at: datetime
+    albums: list["AlbumNode"] = Field(default=[], description="of a trip, where it is the one that was asked for")
 
 
 class Gallery(Value):
@@ -368,7 +372,7 @@ class AlbumTree(Value):
 
 
 class AlbumPage(Value):
-    """GET /api/albums/{id}: the album and a page of its photos, in its order."""
+    """GET /api/albums/{id}: the album and a page of its photos, in its order; those of a trip are its albums'."""
 
     album: Album
     photos: list[Photo]

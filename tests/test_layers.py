@@ -9,7 +9,7 @@ import pytest
 import momentarium_cli
 
 PACKAGE = Path(momentarium_cli.__file__).parent
-COMMON = {"models", "errors", "config", "logs", "rendezvous"}
+COMMON = {"models", "errors", "config", "logs", "rendezvous", "wire"}
 ADAPTERS = {
     "LocalStorage",
     "PostgresQueue",
@@ -18,6 +18,7 @@ ADAPTERS = {
     "EmbeddedPostgres",
     "AIOrganizer",
     "Gemini",
+    "OpenAI",
 }
 
 
@@ -122,8 +123,9 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
         ("prometheus_client", ("cli.metrics",)),
         ("pebble", ("photos",)),
         ("google", ("backend.organize.gemini",)),
+        ("openai", ("backend.organize.openai",)),
         ("httpx2", ("backend.organize.gemini",)),
-        ("PIL", ("photos", "backend.doctor")),
+        ("PIL", ("photos", "backend.doctor", "backend.ai_doctor")),
         ("pathspec", ("photos.patterns",)),
     ],
 )

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.lease import JobLost, Lease
 from momentarium_cli.backend.organize.base import (
     REACH,
+    TIMELESS,
     YEAR,
     ExistingAlbum,
     Home,
@@ -24,6 +25,7 @@ from momentarium_cli.backend.organize.base import (
     Proposal,
     Trip,
 )
+from momentarium_cli.backend.organize.documents import kept_apart
 from momentarium_cli.backend.organize.events import ALWAYS, DAY
 from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import DECIMALS, changed, find_homes
@@ -47,7 +49,7 @@ class Albums:
 
     def organize(self, job: Job, lease: Lease) -> None:
         """Put the job's photos into albums and complete it; raises JobLost if it is no longer this worker's."""
-        organizer = self._organizers(job.user_id, lease.check_held)
+        organizer = self._organizers(job.user_id, lease)
         for _ in range(_TRIES):
             lease.progress(_STAGE, 0, len(job.image_keys))
             library = self._read(job)
@@ -74,10 +76,12 @@ class Albums:
             spans = _touched(stretches, new, changed(before, homes))
             if job.album_level and stretches:
                 spans = [(stretches[0][0], stretches[-1][1])]
-            existing = _existing(conn, spans)
-            if more := undecided([*new, *_movable(existing, spans)], existing):
+            existing = _existing(conn, spans, _timeless(new))
+            given = [*new, *_movable(existing, spans)]
+            more = undecided(given, existing)
+            if more or _timeless(given) != _timeless(new):
                 spans = sorted({*spans, *_touched(stretches, more, ())})
-                existing = _existing(conn, spans)
+                existing = _existing(conn, spans, _timeless(given))
             return _Library(version, level, new, _movable(existing, spans), existing, homes)
 
     def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal], organizer: Organizer) -> None:
@@ -132,12 +136,14 @@ class _Writer:
         self._conn = conn
         self._common = {"job_id": job.id, "organized_by": organized_by, "starts_at": None, "ends_at": None}
         self._existing = {album.id: album for album in existing}
+        self._anew = job.album_level is not None
+        self._changed: list[int] = []
 
     def write(self, proposals: Sequence[Proposal]) -> list[int]:
         """The ids of the proposals' albums."""
         given = {photo_id for proposal in proposals for photo_id in proposal.photo_ids}
         made = [self._album(proposal, given) for proposal in proposals]
-        for album_id in made:
+        for album_id in self._changed:
             rows.note_dates(self._conn, album_id)
         self._trips(proposals, made)
         lost = {album.id for album in self._existing.values() if any(photo.id in given for photo in album.photos)}
@@ -147,14 +153,19 @@ class _Writer:
     def _album(self, proposal: Proposal, given: set[int]) -> int:
         values = self._values(proposal) | {"kind": proposal.kind.value, "cover_id": proposal.cover_id}
         key = proposal.album_id
+        held: dict[int, Photo] = {}
         if key is None:
             key = rows.add(self._conn, values)
         else:
-            held = {photo.id for photo in self._existing[key].photos}
-            rows.extend(self._conn, values, changed=held != (held - given).union(proposal.photo_ids))
-        rows.place(self._conn, key, proposal.photo_ids)
+            held = {photo.id: photo for photo in self._existing[key].photos}
+            changed = held.keys() != (held.keys() - given).union(proposal.photo_ids)
+            rows.extend(self._conn, values, changed=changed)
+            if not changed and not self._anew and _same_clocks(held, proposal):
+                return key
+        rows.place(self._conn, key, [photo_id for photo_id in proposal.photo_ids if photo_id not in held])
         rows.set_clocks(self._conn, {photo_id: proposal.clock_shifts.get(photo_id) for photo_id in proposal.photo_ids})
-        rows.arrange(self._conn, key, proposal.chapter_ids)
+        rows.arrange(self._conn, key, proposal.order, proposal.chapter_ids)
+        self._changed.append(key)
         return key
 
     def _trips(self, proposals: Sequence[Proposal], made: Sequence[int]) -> None:
@@ -180,16 +191,33 @@ class _Writer:
         }
 
 
+def _same_clocks(held: Mapping[int, Photo], proposal: Proposal) -> bool:
+    """Whether the clocks of photos that an album has already are as they were found before."""
+    return all(
+        held[key].clock_shift == proposal.clock_shifts.get(key, timedelta())
+        for key in proposal.photo_ids
+        if key in held
+    )
+
+
 def _check_total(photos: Sequence[Photo], proposals: Sequence[Proposal]) -> None:
     placed = sorted(photo_id for proposal in proposals for photo_id in proposal.photo_ids)
     if placed != sorted(photo.id for photo in photos):
         raise AssertionError("the organizer must put every photo into exactly one proposal")
 
 
-def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbum]:
-    near = rows.near(conn, spans, REACH, YEAR, MOST)
+def _timeless(photos: Sequence[Photo]) -> set[AlbumKind]:
+    """The kinds of albums without a time that photos go to."""
+    kinds = {kept_apart(photo) or (None if photo.taken_at else AlbumKind.UNDATED) for photo in photos}
+    return {kind for kind in kinds if kind}
+
+
+def _existing(conn: Connection, spans: Sequence[rows.Span], timeless: Collection[AlbumKind]) -> list[ExistingAlbum]:
+    """Albums without a time may be large, and new photos change nothing of them but their number and cover."""
+    near = rows.near(conn, spans, REACH, YEAR, MOST, [kind.value for kind in timeless])
     members: dict[int, list[Photo]] = {row["id"]: [] for row in near}
-    for row in images.of_albums(conn, list(members)):
+    timed = [row["id"] for row in near if AlbumKind(row["kind"]) not in TIMELESS]
+    for row in (*images.of_albums(conn, timed), *images.covers(conn, list(members.keys() - set(timed)))):
         members[row["album_id"]].append(_photo(row))
     return [
         ExistingAlbum(
@@ -199,6 +227,7 @@ def _existing(conn: Connection, spans: Sequence[rows.Span]) -> list[ExistingAlbu
             edited=row["edited"],
             photos=tuple(members[row["id"]]),
             trip_id=row["trip_id"],
+            more=row["held"] - len(members[row["id"]]) if row["held"] else 0,
         )
         for row in near
     ]
@@ -252,4 +281,5 @@ def _photo(row: dict[str, Any]) -> Photo:
         thumb_key=row["thumb_key"],
         region=row["region"],
         phash=row["phash"],
+        quality=row["quality"],
     )

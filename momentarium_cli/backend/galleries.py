@@ -52,19 +52,22 @@ class Galleries:
         return AlbumTree(level=level, nodes=_nodes(shown, parts, chapters), next_cursor=more)
 
     def album(self, user_id: int, album_id: int, *, cursor: str | None = None, limit: int = 200) -> AlbumPage:
-        """An album and a page of its photos, in its order."""
-        order, image_id = self._signer.open("photos", cursor) if cursor else (0, 0)
+        """An album and a page of its photos, in its order; those of a trip are its albums'."""
+        after = self._signer.open("photos of albums", cursor) if cursor else (0, 0, 0)
         with self._database.transaction(user_id) as conn:
             row = albums.one(conn, album_id)
             if row is None:
                 raise NotFound("There is no such album.")
-            found = images.of_album(conn, album_id, (order, image_id), limit + 1)
+            found = images.of_album(conn, album_id, after, limit + 1)
+            parts = albums.parts(conn, [album_id]) if row["kind"] == AlbumKind.TRIP else []
+            chapters = albums.chapters(conn, [part["id"] for part in parts])
         shown = found[:limit]
-        last = (shown[-1]["display_order"], shown[-1]["id"]) if len(found) > limit else None
+        last = tuple(shown[-1][name] for name in ("place", "display_order", "id")) if len(found) > limit else None
+        [trip] = _nodes([row], parts, chapters)
         return AlbumPage(
-            album=self._album(row),
+            album=self._album(row).model_copy(update={"albums": trip.albums}),
             photos=[self._photo(photo) for photo in shown],
-            next_cursor=self._signer.seal("photos", last) if last else None,
+            next_cursor=self._signer.seal("photos of albums", last) if last else None,
         )
 
     def _album(self, row: Row) -> Album:

@@ -87,6 +87,7 @@ class Previews:
             "thumb_key": thumb,
             "thumbhash": examined.derived.thumbhash,
             "phash": examined.derived.phash,
+            "quality": examined.derived.quality,
         }
 
     def _remade(self, user_id: int, row: Row) -> "tuple[Examined, str | None]":

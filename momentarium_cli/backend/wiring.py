@@ -37,8 +37,9 @@ from momentarium_cli.errors import NotFound, SettingsError
 
 if TYPE_CHECKING:
     from momentarium_cli.backend.db.embedded import EmbeddedPostgres
-    from momentarium_cli.backend.organize.base import Organizer, Organizers, Photo
-    from momentarium_cli.backend.organize.gemini import Gemini
+    from momentarium_cli.backend.organize.asking import Connect
+    from momentarium_cli.backend.organize.base import Organizer, Organizers, Photo, Watch
+    from momentarium_cli.backend.organize.tasks import Policy
     from momentarium_cli.backend.queues.qstash import QStashOptions
     from momentarium_cli.backend.storage.cdn import Cdn
     from momentarium_cli.backend.storage.regions import RegionalStorage
@@ -52,6 +53,7 @@ _OF_SEVERAL = "storage.buckets looks like eu-central-1=photos-eu,us-east-1=photo
 _REGION_IN_URL = "{region}"
 _ANSWER_SECONDS = 60.0  # for one answer of a model; a request that takes longer hangs
 _FLEX_SECONDS = 600.0
+_OWN_SECONDS = 600.0  # a model on a machine of one's own may be slow
 _WORKER_NICENESS = 10  # photos that arrive go first
 
 
@@ -91,6 +93,7 @@ def open_database(settings: Settings) -> Iterator[OpenDatabase]:
 @contextmanager
 def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
     """Everything that serves and works."""
+    _check_organizer(settings.organizer)
     signer = _signer(settings)
     storage = open_storage(settings)
     arrivals = Arrivals()
@@ -147,33 +150,73 @@ def organizers(settings: OrganizerSettings, database: Database, storage: Storage
     """Who makes the albums. A model is asked only where the settings name its vendor: a key alone is no yes."""
     from momentarium_cli.backend.organize.local import LocalOrganizer
 
-    if settings.backend != "gemini":
+    if settings.backend == "local":
         return lambda *_: LocalOrganizer(settings.language)
     from momentarium_cli.backend.answers import Answers
     from momentarium_cli.backend.organize.ai import AIOrganizer
-    from momentarium_cli.backend.organize.asking import Policy
+    from momentarium_cli.backend.organize.sheets import Sheets
+
+    connect, policy = model(settings)
+    sheets = Sheets(decoder, partial(_thumbnail, storage))
+
+    def of(user_id: int, watch: "Watch") -> "Organizer":
+        memory = Answers(database, user_id, settings.max_cost)
+        local = LocalOrganizer(settings.language)
+        return AIOrganizer(settings.backend, local, connect, sheets, memory, policy, watch)
+
+    return of
+
+
+def model(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
+    """The way to the model that the settings name, and how it is asked."""
+    return _own_model(settings) if settings.backend == "openai" else _gemini(settings)
+
+
+def _check_organizer(settings: OrganizerSettings) -> None:
+    """What is missing is told now, and not by the first job."""
+    if settings.backend == "openai":
+        from momentarium_cli.backend.organize.openai import check_installed
+
+        check_installed()
+
+
+def _own_model(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
+    from momentarium_cli.backend.addresses import is_inside
+    from momentarium_cli.backend.organize.openai import OpenAI
+    from momentarium_cli.backend.organize.questions import Sharing
+    from momentarium_cli.backend.organize.tasks import Policy
+
+    host = urlsplit(settings.openai_base_url or "").hostname
+    own = host is not None and is_inside(host)
+    policy = Policy(
+        models=(settings.openai_model or "",),
+        language=settings.language,
+        sharing=Sharing(settings.share_places, settings.share_folder_names),
+        free=own,
+        at_once=2,  # a machine of one's own has one model in its memory, and that a small context
+        sheets_a_request=1,
+        closer_sheets=2,
+        deadline=_OWN_SECONDS,
+        silence=3 * _OWN_SECONDS,
+    )
+    return partial(OpenAI, settings.openai_api_key, base_url=settings.openai_base_url, own=own), policy
+
+
+def _gemini(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
     from momentarium_cli.backend.organize.gemini import Gemini
     from momentarium_cli.backend.organize.questions import Sharing
-    from momentarium_cli.backend.organize.sheets import Sheets
+    from momentarium_cli.backend.organize.tasks import Policy
 
     policy = Policy(
         models=_models(settings),
         language=settings.language,
         sharing=Sharing(settings.share_places, settings.share_folder_names),
         flex=settings.flex,
-        deadline=_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS,
-        run_seconds=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
+        deadline=_ANSWER_SECONDS,
+        flex_deadline=_FLEX_SECONDS,
+        silence=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
     )
-    sheets = Sheets(decoder, partial(_thumbnail, storage))
-
-    def connect() -> "Gemini":
-        return Gemini(settings.api_key or "", flex=settings.flex)
-
-    def of(user_id: int, check: Callable[[], None]) -> "Organizer":
-        memory = Answers(database, user_id, settings.max_cost)
-        return AIOrganizer("gemini", LocalOrganizer(settings.language), connect, sheets, memory, policy, check)
-
-    return of
+    return partial(Gemini, settings.api_key or ""), policy
 
 
 def _models(settings: OrganizerSettings) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def _followed(api: "Api", job: "JobAccepted", *, wait: bool) -> int:
 
 @command(albums, client=True)
 def show(session: Session, album_id: AlbumId, json: Json = False) -> None:
-    """Show an album and its photos."""
+    """Show an album and its photos; of a trip its albums, too."""
     with session.momentarium() as momentarium:
         album, photos = momentarium.album(album_id)
         shown = list(photos)
@@ -121,6 +121,8 @@ def show(session: Session, album_id: AlbumId, json: Json = False) -> None:
     if album.theme_description:
         typer.echo(plain(album.theme_description))
     typer.echo(f"{count(album.photo_count, 'photo')}, {dates(album.starts_at, album.ends_at)}")
+    for part in album.albums:
+        typer.echo("\n".join(_branch(part, "    ")))
     made = table("ID", "Taken", "File", "Size", "Camera", right=("ID",))
     for photo in shown:
         dated = photo.taken_at if photo.taken_at_source != "mtime" else None

@@ -7,7 +7,8 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TextColumn
 
 from momentarium_cli.cli.output import console, duration, size
-from momentarium_cli.cli.progress import ForPeople, Listener, News
+from momentarium_cli.cli.people import ForPeople
+from momentarium_cli.cli.progress import Listener, News
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Options

@@ -9,17 +9,8 @@ from pathlib import Path
 from momentarium_cli.cli.bars import Bars
 from momentarium_cli.cli.metrics import Metrics
 from momentarium_cli.cli.output import print_json, say
-from momentarium_cli.cli.progress import (
-    BUDGET,
-    ForPeople,
-    JsonErrand,
-    JsonLines,
-    Lines,
-    Listener,
-    News,
-    Quiet,
-    Renderer,
-)
+from momentarium_cli.cli.people import ForPeople, Lines, Quiet
+from momentarium_cli.cli.progress import BUDGET, JsonErrand, JsonLines, Listener, News, Renderer
 from momentarium_cli.cli.report import Report
 from momentarium_cli.cli.session import Session
 from momentarium_cli.cli.signals import Signals
@@ -107,9 +98,10 @@ class Running:
                 )
                 code = 0
                 for import_, errand in stack.enter_context(opened).imports():
-                    show = stack.enter_context(look.renderer(self._options, self._listeners, errand=errand))
+                    show = stack.enter_context(look.renderer(import_.options, self._listeners, errand=errand))
                     run = partial(show.run, import_, self._signals)
-                    code = code or (run() if errand is None else _errand(run, errand, look))
+                    ended = run() if errand is None else _errand(run, errand, look)
+                    code = code or ended
                 return code
         except Stopped as stopped:
             say(str(stopped))

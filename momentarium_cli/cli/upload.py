@@ -93,6 +93,34 @@ Timeout = Annotated[
         help="Wait no longer for the albums.",
     ),
 ]
+BandwidthLimit = Annotated[
+    str,
+    typer.Option(
+        "--bwlimit",
+        metavar="RATE",
+        rich_help_panel=SENDING,
+        help='Send no more than this a second, such as 10M; or by the clock: "08:00,1M 22:00,off".',
+    ),
+]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        min=1,
+        max=64,
+        rich_help_panel=SENDING,
+        help="Send so many files at once; else as many as turn out best.",
+    ),
+]
+NoPreviews = Annotated[
+    bool,
+    typer.Option(
+        "--no-previews",
+        rich_help_panel=SENDING,
+        help="Have the server make the previews, of the originals: faster here where the link is fast.",
+    ),
+]
 MaxDuration = Annotated[
     float | None,
     typer.Option(
@@ -176,6 +204,9 @@ def upload(
     type_: Type = None,
     retry_failed: RetryFailed = False,
     order: InOrder = Order.OLDEST,
+    bwlimit: BandwidthLimit = "off",
+    concurrency: Concurrency = None,
+    no_previews: NoPreviews = False,
     max_duration: MaxDuration = None,
     max_transfer: MaxTransfer = None,
     no_wait: NoWait = False,
@@ -196,8 +227,10 @@ def upload(
 
     Example: momentarium upload ~/Photos "/media/card/DCIM"
     """
+    from momentarium_cli.cli.consent import ask_once
     from momentarium_cli.cli.running import Look, Running
     from momentarium_cli.cli.signals import Signals
+    from momentarium_cli.client.bandwidth import Timetable
     from momentarium_cli.client.budget import Budget
     from momentarium_cli.client.imports import Options
     from momentarium_cli.client.open_import import IfHeld
@@ -207,6 +240,8 @@ def upload(
     _one_at_most({"--retry-failed": retry_failed, "--watch": watch})
     if not paths and not retry_failed:
         raise UsageError("There is nothing to upload.", hint="Name folders or photos: momentarium upload ~/Photos.")
+    if not json and not dry_run and not quiet:
+        ask_once(session, paths or [])
     signals = Signals()
     patient = lock_wait or (watch and not lock_skip)
     running = Running(
@@ -219,6 +254,9 @@ def upload(
             order=order,
             choice=_choice(since, until, include, exclude, min_size, type_),
             retry_failed=retry_failed,
+            bandwidth=Timetable.read(bwlimit),
+            concurrency=concurrency,
+            previews=not no_previews,
         ),
         signals,
         Budget(signals.stop, max_seconds=max_duration, max_bytes=max_transfer),

@@ -14,7 +14,7 @@ _LOOK_SECONDS = 0.5
 _RESCAN_SECONDS = 900.0  # what comes to a network folder from another machine is told by nobody
 _UNTOLD_RESCAN_SECONDS = 60.0  # where changes are not told at all
 _FIRST_RETRY_SECONDS = 5.0
-_PAUSE = 10  # times as long as a round took: looking at everything anew takes no more than a tenth of the time
+_PAUSE = 10  # times as long as looking at everything took: that is done no more than a tenth of the time
 _LONGEST_PAUSE_SECONDS = 300.0
 _SURVIVED = (Temporary, JobFailed, NothingUsable)
 
@@ -32,10 +32,9 @@ class Watch:
 
     def run(self, changes: Changes) -> None:
         while not self._over():
-            began = time.monotonic()
             changes.happened.clear()
             self._round()
-            self._wait(changes, took=time.monotonic() - began)
+            self._wait(changes)
 
     def _round(self) -> None:
         present = [path for path in self._paths if path.exists()]
@@ -58,10 +57,10 @@ class Watch:
             say(f"{stamp()} {path} is there again.")
         self._missing = missing
 
-    def _wait(self, changes: Changes, *, took: float) -> None:
+    def _wait(self, changes: Changes) -> None:
         """Until there may be something to do: what has just changed is given the time to settle."""
         now = time.monotonic()
-        earliest = now + self._pause(took)
+        earliest = now + self._pause()
         at = now + (_UNTOLD_RESCAN_SECONDS if changes.trouble else _RESCAN_SECONDS)
         if self._failures:
             at = earliest
@@ -74,6 +73,6 @@ class Watch:
             time.sleep(_LOOK_SECONDS)
             now = time.monotonic()
 
-    def _pause(self, took: float) -> float:
+    def _pause(self) -> float:
         failed = _FIRST_RETRY_SECONDS * 2 ** min(self._failures - 1, 10) if self._failures else 0.0
-        return min(max(took * _PAUSE, failed), _LONGEST_PAUSE_SECONDS)
+        return min(max(self._settling.took * _PAUSE, failed), _LONGEST_PAUSE_SECONDS)

@@ -1,6 +1,7 @@
 """What a run may use up: time, and bytes on the wire."""
 
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from threading import Event
 
@@ -15,14 +16,14 @@ class Limit(StrEnum):
 class Deadline(Event):
     """Set once `stop` is, or `max_seconds` after it was made."""
 
-    def __init__(self, stop: Event, max_seconds: float | None) -> None:
+    def __init__(self, stop: Event, max_seconds: float | None, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._stop = stop
-        self._ends_at = None if max_seconds is None else time.monotonic() + max_seconds
+        self._stop, self._clock = stop, clock
+        self._ends_at = None if max_seconds is None else clock() + max_seconds
 
     @property
     def over(self) -> bool:
-        return self._ends_at is not None and time.monotonic() >= self._ends_at
+        return self._ends_at is not None and self._clock() >= self._ends_at
 
     def is_set(self) -> bool:
         return self._stop.is_set() or self.over
@@ -40,9 +41,16 @@ class Deadline(Event):
 class Budget(Deadline):
     """Set once nothing more is to be sent: at its `deadline`, or after `max_bytes`. Several imports may share one."""
 
-    def __init__(self, stop: Event, *, max_seconds: float | None = None, max_bytes: int | None = None) -> None:
-        super().__init__(stop, max_seconds)
-        self.deadline = Deadline(stop, max_seconds)
+    def __init__(
+        self,
+        stop: Event,
+        *,
+        max_seconds: float | None = None,
+        max_bytes: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(stop, max_seconds, clock)
+        self.deadline = Deadline(stop, max_seconds, clock)
         self._bytes_left = max_bytes
 
     def sent(self, number: int) -> None:

@@ -56,7 +56,7 @@ class Changes(AbstractContextManager["Changes"]):
         self.happened.set()
         told = watch(
             path,
-            watch_filter=self._counts,
+            watch_filter=None,
             stop_event=self._end,
             rust_timeout=round(_LOOK_SECONDS * 1000),
             yield_on_timeout=True,
@@ -64,9 +64,9 @@ class Changes(AbstractContextManager["Changes"]):
             ignore_permission_denied=True,
         )
         for changes in told:
-            if changes:
+            if any(self._counts(*change) for change in changes):
                 self.happened.set()
-            if _identity(path) != identity:
+            if (Change.deleted, str(path)) in changes or _identity(path) != identity:
                 return
 
     def _counts(self, change: Change, path: str) -> bool:

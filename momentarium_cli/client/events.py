@@ -1,7 +1,7 @@
 """What bulk work tells while it goes on: frozen values, one a thing that happened. Only the CLI renders them."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,9 @@ class Event:
     name: ClassVar[str]
 
     def as_json(self) -> dict[str, Any]:
-        return {"event": self.name, "schema": SCHEMA} | {key: _plain(value) for key, value in asdict(self).items()}
+        return {"event": self.name, "schema": SCHEMA} | {
+            each.name: _plain(getattr(self, each.name)) for each in fields(self)
+        }
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as StopEvent
@@ -11,24 +12,28 @@ from uuid6 import uuid7
 
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth, Timetable
 from momentarium_cli.client.budget import Budget, Limit
+from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.jobs import Jobs
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.nearest import Nearest
 from momentarium_cli.client.order import Order
 from momentarium_cli.client.plan import OnDevice, Plan
-from momentarium_cli.client.process import Processor
+from momentarium_cli.client.process import Processor, waited
 from momentarium_cli.client.records import BatchState, Counted
 from momentarium_cli.client.rehearsal import Rehearsal
 from momentarium_cli.client.send import Staging
 from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.survey import Survey
-from momentarium_cli.client.upload import Load, Uploader
+from momentarium_cli.client.upload import Uploader
+from momentarium_cli.client.work import Load
 from momentarium_cli.errors import InsufficientStorage, Stopped
 from momentarium_cli.models import Me
 from momentarium_cli.photos.choice import EVERYTHING, Choice
 from momentarium_cli.photos.decode import Decoder
+from momentarium_cli.photos.hasher import Hasher
 
 _PREVIEW_BYTES = 256 << 10  # what a preview takes, about
 _BEGUN_ANEW = (
@@ -46,6 +51,9 @@ class Options:
     order: Order = Order.OLDEST
     choice: Choice = EVERYTHING
     retry_failed: bool = False  # only what failed in earlier runs
+    previews: bool = True  # made here; else the server makes them of the originals
+    bandwidth: Timetable = UNLIMITED
+    concurrency: int | None = None  # files sent at once; None: as many as turn out to be best
 
     @property
     def is_selective(self) -> bool:
@@ -93,10 +101,16 @@ class Import:
         self._jobs = Jobs(api, journal, self._budget.deadline)
         self._started = time.monotonic()
         self._bytes_uploaded = 0
+        self._is_cut_short = False
         self._unfinished = journal.unfinished()
         # An import that was interrupted goes on under its own id; one whose photos are all accepted is complete.
         interrupted = [batch for batch in self._unfinished if batch.state is not BatchState.ACCEPTED]
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
+        self._bandwidth = Bandwidth(options.bandwidth, self._budget)
+
+    @property
+    def options(self) -> Options:
+        return self._options
 
     def events(self) -> Iterator[Event]:
         for event in self._events():
@@ -137,7 +151,7 @@ class Import:
                 yield from self._upload()
                 if self._budget.reached and self._journal.counts()[Counted.PENDING]:
                     yield from self._cut_short()
-        if self._options.wait and not self._budget.deadline.is_set():
+        if self._options.wait and not self._stop.is_set():
             yield from self._follow()
         else:
             yield from self._jobs.look()
@@ -148,7 +162,9 @@ class Import:
         except Stopped:
             if self._stop.is_set():
                 raise
-            yield events.BudgetReached(Limit.DURATION.value)
+            yield from self._jobs.look()
+            if not self._is_cut_short:
+                yield events.BudgetReached(Limit.DURATION.value)
 
     # --- upload ------------------------------------------------------------------------------------------------
 
@@ -177,7 +193,7 @@ class Import:
                 continue
             self._journal.release_missing(batch.id)
             if batch.state is not BatchState.CLOSED or not self._plan.left_of(batch.id):
-                yield from self._process(batch.id)
+                yield from waited(self._process(batch.id))
 
     def _cut_short(self) -> Iterator[Event]:
         """The budget is reached: what is stored is organized, and what is not leaves its batch for the next run."""
@@ -186,28 +202,31 @@ class Import:
         for batch in self._journal.unfinished():
             if batch.state is BatchState.CLOSED:
                 self._journal.release_pending(batch.id)
-                yield from self._process(batch.id)
+                yield from waited(self._process(batch.id))
+        self._is_cut_short = True
         yield events.BudgetReached(self._budget.reached.value)
 
     def _upload(self) -> Iterator[Event]:
-        uploader = Uploader(
-            self._api,
-            self._journal,
-            self._decoder,
-            import_id=self.id,
-            staging=self._staging,
-            stored=self._process,
-            stop=self._budget,
-            region=lambda: self._nearest.region,
-        )
         began, files = time.monotonic(), 0
-        for event in uploader.events(self._loads()):
-            if isinstance(event, events.Uploaded):
-                files += 1
-                self._bytes_uploaded += event.size_bytes
-            yield event
-            if self._options.wait:
-                yield from self._jobs.glance()
+        with nullcontext(self._decoder) if self._options.previews else Hasher() as preparer:
+            uploader = Uploader(
+                self._api,
+                self._journal,
+                preparer,
+                import_id=self.id,
+                staging=self._staging,
+                stored=self._process,
+                stop=self._budget,
+                region=lambda: self._nearest.region,
+                level=Level(self._options.concurrency),
+                bandwidth=self._bandwidth,
+                meanwhile=self._jobs.glance if self._options.wait else lambda: iter(()),
+            )
+            for event in uploader.events(self._loads()):
+                if isinstance(event, events.Uploaded):
+                    files += 1
+                    self._bytes_uploaded += event.size_bytes
+                yield event
         if files:
             self._journal.note_speed(files, self._bytes_uploaded, time.monotonic() - began)
 
@@ -221,7 +240,7 @@ class Import:
             self._journal.close_batch(batch_id, self.id, new)
             yield Load(batch_id, self._journal.files(new))
 
-    def _process(self, batch_id: UUID) -> Iterator[Event]:
+    def _process(self, batch_id: UUID) -> Iterator[Event | None]:
         import_id = next((batch.import_id for batch in self._unfinished if batch.id == batch_id), self.id)
         for event in self._processor.process(batch_id, import_id):
             if isinstance(event, events.JobStarted):

@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import suppress
 from threading import Event as StopEvent
 
 from momentarium_cli.client import events, poll
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.background import in_thread
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.errors import Temporary
@@ -20,7 +23,8 @@ class Jobs:
     def __init__(self, api: Api, journal: Journal, stop: StopEvent) -> None:
         self._api, self._journal, self._stop = api, journal, stop
         self._jobs: dict[str, JobStatus | None] = {}
-        self._glance_at = 0.0  # of time.monotonic()
+        self._asked: Future[tuple[JobStatus, float]] | None = None
+        self._ask_at = 0.0  # of time.monotonic()
 
     def began(self, job_id: str) -> None:
         self._jobs[job_id] = None
@@ -41,17 +45,22 @@ class Jobs:
         return tuple(sorted(merged.values(), key=lambda album: (album.starts_at is None, album.starts_at, album.id)))
 
     def glance(self) -> Iterator[Event]:
-        """While photos are being uploaded: how the first job that has not ended is doing, at the server's pace."""
-        job_id = next(iter(self._going_on), None)
-        if job_id is None or time.monotonic() < self._glance_at:
-            return
-        try:
-            status, wait = self._api.job(job_id, patience=0)
-        except Temporary:
-            wait = _BUSY_SECONDS  # uploading is what tells that the server is away
-        else:
+        """While photos are being uploaded: how the first job that has not ended is doing. It asks at the server's pace,
+        and does not wait for the answer."""
+        if self._asked is not None:
+            if self._asked.done():
+                yield from self._answered(self._asked)
+                self._asked = None
+        elif self._going_on and time.monotonic() >= self._ask_at:
+            job_id = self._going_on[0]
+            self._asked = in_thread(lambda: self._api.job(job_id, patience=0), "glance")
+
+    def _answered(self, asked: Future[tuple[JobStatus, float]]) -> Iterator[Event]:
+        wait = _BUSY_SECONDS
+        with suppress(Temporary):  # uploading is what tells that the server is away
+            status, wait = asked.result()
             yield from self._changed(status)
-        self._glance_at = time.monotonic() + wait
+        self._ask_at = time.monotonic() + wait
 
     def _changed(self, status: JobStatus) -> Iterator[Event]:
         if status == self._jobs[str(status.id)]:

@@ -1,5 +1,6 @@
 """An import while it has its turn at the library, and what other runs hand over to it meanwhile."""
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -7,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from momentarium_cli.client.budget import Budget
 from momentarium_cli.client.imports import Import, Options
@@ -17,6 +18,8 @@ from momentarium_cli.client.turns import Turn
 
 if TYPE_CHECKING:
     from momentarium_cli.client.sdk import Momentarium
+
+log = logging.getLogger(__name__)
 
 
 class IfHeld(StrEnum):
@@ -51,7 +54,7 @@ class OpenImport:
         self._base = self._momentarium.settings.data_dir / "journals" / str(self._me.library_id)
         self._turn = Turn(self._base)
         self._turn.begin(
-            "momentarium upload " + " ".join(str(path) for path in self._paths),
+            " ".join(["momentarium upload", *map(str, self._paths)]),
             stop=self._budget.deadline,
             wait=self._if_held is not IfHeld.FAIL,
             hand_over=_packed(self._paths, self._options) if self._if_held is IfHeld.HAND_OVER else None,
@@ -70,7 +73,11 @@ class OpenImport:
         if self._options.dry_run or self._budget.is_set():
             return
         for errand in self._turn.errands():
-            paths, options = _unpacked(errand.wanted)
+            try:
+                paths, options = _unpacked(errand.wanted)
+            except (ValidationError, KeyError, TypeError) as error:  # of another version, which knew other options
+                log.warning("what %s handed over cannot be understood: %s", errand.what, error)
+                continue
             with self._import(paths, options) as other:
                 yield other, errand.what
             if self._budget.is_set():

@@ -82,9 +82,12 @@ class Plan:
         sql = f"select id from files where {_COMING} and size in ({sizes}) order by taken_sort, id"  # noqa: S608
         return [row[0] for row in self._db.all(sql, (self._run, self._run))]
 
-    def twin(self, sha256: str) -> Path | None:
-        """A file to come that was found to have these bytes."""
-        row = self._db.one(f"select path from files where sha256 = ? and {_COMING} limit 1", (sha256, self._run))  # noqa: S608
+    def twin(self, sha256: str, file_id: int) -> Path | None:
+        """Another file of this run that was found to have these bytes, and is no duplicate itself."""
+        row = self._db.one(
+            "select path from files where sha256 = ? and id <> ? and seen = ? and counted in ('pending', 'unchanged')",
+            (sha256, file_id, self._run),
+        )
         return Path(os.fsdecode(row[0])) if row else None
 
     def note_checksum(self, file_id: int, sha256: str, counted: Counted) -> None:

@@ -52,7 +52,7 @@ class Rehearsal:
                         yield from self._judged(file, sha256)
 
     def _judged(self, file: File, sha256: str) -> Iterator[Event]:
-        twin = self._journal.twin(sha256, file.id) or self._plan.twin(sha256)
+        twin = self._journal.twin(sha256, file.id) or self._plan.twin(sha256, file.id)
         if twin is None:
             self._plan.note_checksum(file.id, sha256, Counted.PENDING)
         elif twin == file.path:

@@ -10,13 +10,13 @@ from io import FileIO
 from pathlib import Path
 from threading import Event
 
+from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth
 from momentarium_cli.client.transport import Transport
 from momentarium_cli.errors import AlreadyStored, Stopped
 from momentarium_cli.models import Adopt, SignedPart, SignedRequest, UploadSlot
 from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 from momentarium_cli.photos.scan import FileStat
 
-_CHUNK_BYTES = 1 << 18
 _FINISH_BYTES = 8 << 20  # what is left of a file when the run is stopped is sent if it is no more than this
 _FICLONE = 0x40049409  # linux/fs.h: share the source's blocks with this file
 
@@ -69,19 +69,25 @@ class Sender:
     """Thread-safe. `progress` is told bytes as they go, negative ones where they have to go again."""
 
     def __init__(
-        self, transport: Transport, progress: Callable[[int], None], staging: Staging | None, stop: Event
+        self,
+        transport: Transport,
+        progress: Callable[[int], None],
+        staging: Staging | None,
+        stop: Event,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self._transport = transport
         self._progress = progress
         self._staging = staging
         self._stop = stop
+        self._bandwidth = bandwidth or Bandwidth(UNLIMITED, stop)
 
     def send(
         self, path: Path, prepared: Prepared, slot: UploadSlot, part_stored: Callable[[], None] = _nothing
     ) -> None:
         """Store what the slot asks for, telling each part. ChangedWhileRead: the file is no longer what was hashed."""
         if slot.preview is not None and prepared.preview is not None:
-            self._put(slot.preview, prepared.preview)
+            self._put(slot.preview, self._pieces(prepared.preview))
         if slot.original is not None:
             self._original(path, prepared, slot.original)
         elif slot.parts is not None:
@@ -105,8 +111,9 @@ class Sender:
             self._progress(size)
 
         def body(file: FileIO, end: int) -> Iterator[bytes]:
-            while chunk := file.read(min(_CHUNK_BYTES, left - end)):
+            while chunk := file.read(min(self._bandwidth.piece, left - end)):
                 self._check_stop(left)
+                self._bandwidth.take(len(chunk))
                 yield chunk
                 pass_on(len(chunk))
             _check_unchanged(path, file, prepared)
@@ -124,6 +131,14 @@ class Sender:
         except BaseException:
             self._progress(left - prepared.size)
             raise
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        start = 0
+        while start < len(data):
+            piece = data[start : start + self._bandwidth.piece]
+            self._bandwidth.take(len(piece))
+            yield piece
+            start += len(piece)
 
     def _check_stop(self, left: int) -> None:
         if self._stop.is_set() and left > _FINISH_BYTES:

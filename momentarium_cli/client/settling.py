@@ -35,24 +35,33 @@ class Settling:
         self._clock, self._now = clock, now
         self._before: dict[Path, _Sight] = {}
         self._unsettled: dict[Path, _Sight] = {}
+        self._first_at = self._last_at = 0.0
 
     def begin(self) -> None:
         """Another look at everything."""
         self._before, self._unsettled = self._unsettled, {}
+        self._first_at = self._last_at = 0.0
 
     @property
     def unsettled(self) -> int:
         """How many files of this look are still being written."""
         return len(self._unsettled)
 
+    @property
+    def took(self) -> float:
+        """Seconds from the first file of this look to the last."""
+        return self._last_at - self._first_at
+
     def has_settled(self, path: Path, stat: FileStat) -> bool:
+        self._last_at = self._clock()
+        self._first_at = self._first_at or self._last_at
         age = self._now() - max(stat.mtime_ns, stat.ctime_ns) / 1e9
         if age >= _OLD_SECONDS:
             return True
         seen = self._before.get(path)
         if seen is None or seen.stat != stat:
-            seen = _Sight(stat, self._clock())
-        if max(age, self._clock() - seen.at) >= self.seconds and not _is_written_to(path):
+            seen = _Sight(stat, self._last_at)
+        if max(age, self._last_at - seen.at) >= self.seconds and not _is_written_to(path):
             return True
         self._unsettled[path] = seen
         return False

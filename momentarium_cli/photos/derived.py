@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image
+from PIL import Image, ImageFilter, ImageStat
 
 from momentarium_cli.photos import pixels, thumbhash
 from momentarium_cli.photos.checksum import sha256_bytes
@@ -11,6 +11,11 @@ from momentarium_cli.photos.formats import JPEG
 
 THUMB_SIDE = 320
 THUMB_QUALITY = 78
+_EDGES = ImageFilter.Kernel((3, 3), (0, -1, 0, -1, 4, -1, 0, -1, 0), scale=1, offset=128)  # the Laplacian
+_SHARP = 150.0  # variance of the Laplacian at which a picture counts as half sharp
+_BLACK, _WHITE = 12, 243  # grey values beyond which nothing is to be seen
+_CLIPPED = 0.5  # of the pixels: a picture with so many of these is lost
+_FLAT = 40.0  # standard deviation of grey values; less is fog, or the inside of a pocket
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,7 @@ class Derived:
     """Of a preview: its size in pixels; a JPEG of at most 320 pixels; hashes.
 
     `phash` is a 64-bit difference hash, from -2**63 to 2**63-1 as PostgreSQL's bigint keeps it; the number of
-    differing bits tells how unlike two photos are.
+    differing bits tells how unlike two photos are. `quality` is from 0 (blurred, black or blown out) to 1.
     """
 
     width: int
@@ -27,6 +32,7 @@ class Derived:
     thumb_sha256: str
     thumbhash: bytes
     phash: int
+    quality: float
 
 
 def derive(preview: bytes) -> Derived:
@@ -37,7 +43,15 @@ def derive(preview: bytes) -> Derived:
         small = pixels.show(image, THUMB_SIDE, orientation=1).image
         thumb = encode(small, THUMB_QUALITY)
         tiny = small.convert("RGB").resize(pixels.fitting(small.size, thumbhash.MAX_SIDE), Image.Resampling.BOX)
-        return Derived(width, height, thumb, sha256_bytes(thumb), thumbhash.thumbhash(tiny), difference_hash(small))
+        return Derived(
+            width,
+            height,
+            thumb,
+            sha256_bytes(thumb),
+            thumbhash.thumbhash(tiny),
+            difference_hash(small),
+            quality(image),
+        )
 
 
 def encode(image: Image.Image, quality: int) -> bytes:
@@ -55,3 +69,14 @@ def difference_hash(image: Image.Image) -> int:
         for column in range(8):
             bits = bits << 1 | (grey[row * 9 + column] < grey[row * 9 + column + 1])
     return bits - (1 << 64) if bits >> 63 else bits
+
+
+def quality(image: Image.Image) -> float:
+    """How sharp a picture is, by the variance of its Laplacian (Pech-Pacheco et al. 2000), times how well exposed."""
+    grey = image.convert("L")
+    edges = float(ImageStat.Stat(grey.filter(_EDGES)).var[0])
+    histogram = grey.histogram()
+    clipped = (sum(histogram[:_BLACK]) + sum(histogram[_WHITE + 1 :])) / sum(histogram)
+    exposed = max(0.0, 1 - clipped / _CLIPPED)
+    contrast = min(1.0, ImageStat.Stat(grey).stddev[0] / _FLAT)
+    return round(edges / (edges + _SHARP) * exposed * contrast, 4)

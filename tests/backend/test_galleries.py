@@ -68,7 +68,7 @@ def test_the_tree_has_no_trip_and_no_chapter_whose_photos_are_all_in_the_bin(ben
         ids = [row["id"] for row in images.unplaced(conn, keys)]
         albums.into_trip(conn, [first, second], trip)
         albums.place(conn, first, ids[:3])
-        albums.arrange(conn, first, [ids[1]])
+        albums.arrange(conn, first, [], [ids[1]])
         albums.place(conn, second, ids[3:])
 
     def tree() -> list[tuple[int, int, list[tuple[int, list[int]]]]]:
@@ -139,3 +139,27 @@ def test_a_cursor_is_good_for_what_it_was_given_for(bench: Bench) -> None:
         bench.galleries.tree(user, cursor=cursor)
     with pytest.raises(BadRequest):
         bench.galleries.album(user, first, cursor=cursor)
+
+
+def test_a_trip_shows_its_albums_and_their_photos_one_album_after_another(bench: Bench) -> None:
+    user = bench.user()
+    keys = [bench.photo(user) for _ in range(5)]
+    bench.accept(user, *keys)
+    trip, later, sooner = with_albums(bench, user, [DAY, DAY + timedelta(days=1), DAY])
+    bench.run("update albums set kind = 'trip' where id = %s", trip)
+    with bench.database.transaction(user) as conn:
+        ids = [row["id"] for row in images.unplaced(conn, keys)]
+        albums.into_trip(conn, [later, sooner], trip)
+        albums.place(conn, later, ids[:3])
+        albums.place(conn, sooner, ids[3:])
+    for limit in (1, 2, 3, 5):
+        seen, cursor = [], None
+        while True:
+            page = bench.galleries.album(user, trip, cursor=cursor, limit=limit)
+            seen += [photo.id for photo in page.photos]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        assert seen == [*ids[3:], *ids[:3]]
+    assert (page.album.photo_count, [node.id for node in page.album.albums]) == (5, [sooner, later])
+    assert bench.galleries.album(user, sooner).album.albums == []

@@ -61,7 +61,10 @@ def photo(bench: Bench, user: int, data: bytes, preview: bytes = PREVIEW, thumb:
     bench.storage.put(tiny, thumb, content_type="image/jpeg")
     [row] = bench.run("select id from images where storage_key = %s", key)
     with bench.database.transaction(user) as conn:
-        images.derived(conn, [{"id": row["id"], "preview_key": small, "thumb_key": tiny, "thumbhash": b"", "phash": 0}])
+        images.derived(
+            conn,
+            [{"id": row["id"], "preview_key": small, "thumb_key": tiny, "thumbhash": b"", "phash": 0, "quality": 0.5}],
+        )
     return int(row["id"])
 
 
@@ -262,7 +265,17 @@ class TestPreviewsAndThumbs:
         bench.storage.put(tiny, b"late", content_type="image/jpeg")
         with bench.database.transaction(user) as conn:
             images.derived(
-                conn, [{"id": image_id, "preview_key": tiny, "thumb_key": tiny, "thumbhash": b"", "phash": 0}]
+                conn,
+                [
+                    {
+                        "id": image_id,
+                        "preview_key": tiny,
+                        "thumb_key": tiny,
+                        "thumbhash": b"",
+                        "phash": 0,
+                        "quality": 0.5,
+                    }
+                ],
             )
         swept(bench)
         assert stored(bench) == set()

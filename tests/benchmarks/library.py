@@ -62,10 +62,11 @@ def make(folder: Path, photos: int, *, flat: bool) -> None:
 
 @dataclass
 class Run:
-    """How a run of the program went: seconds, and its peak memory in bytes."""
+    """How a run of the program went: seconds, those of the processor among them, and its peak memory in bytes."""
 
     first_pass: float = 0
     seconds: float = 0
+    cpu: float = 0
     memory: int = 0
     told: str = ""
 
@@ -73,7 +74,7 @@ class Run:
 def run(data_dir: Path, *arguments: str) -> Run:
     environment = os.environ | {"MOMENTARIUM_DATA_DIR": str(data_dir)}
     command = [sys.executable, "-m", "momentarium_cli", "upload", *arguments]
-    done, began = Run(), time.perf_counter()
+    done, began, before = Run(), time.perf_counter(), os.times()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         watching = Thread(target=_watch_memory, args=(process, done))
         watching.start()
@@ -84,7 +85,8 @@ def run(data_dir: Path, *arguments: str) -> Run:
                 done.first_pass = time.perf_counter() - began
     watching.join()
     assert process.returncode == 0, process.returncode
-    done.seconds = time.perf_counter() - began
+    done.seconds, after = time.perf_counter() - began, os.times()
+    done.cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return done
 
 
@@ -162,7 +164,8 @@ def measure(folder: Path, data_dir: Path, photos: int, *, send: bool) -> None:
     )
     all_is_in_the_library(data_dir, was_sent=send)
     second = run(data_dir, "--no-wait", str(folder))
-    print(f"nothing new {second.seconds:.1f} s (goal {NOTHING_NEW_SECONDS}), {opened(folder)} photos opened")
+    busy = f"{second.cpu:.1f} s of the processor"
+    print(f"nothing new {second.seconds:.1f} s, {busy} (goal {NOTHING_NEW_SECONDS}), {opened(folder)} photos opened")
     peak = max(first.memory, second.memory) / 1e6
     print(
         f"memory {first.memory / 1e6:.0f} MB, nothing new {second.memory / 1e6:.0f} MB (goal {MEMORY_MB}): {peak:.0f}"

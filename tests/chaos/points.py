@@ -52,11 +52,6 @@ TRANSACTIONS: Mapping[str, tuple[Any, str]] = {
     "cancel": (job_rows, "cancel"),
     "sweep": (job_rows, "wake_overdue"),
 }
-# What is done where a queue says that it gave up a message; only one of them does.
-_UNDELIVERED: Mapping[str, tuple[Any, str]] = {
-    "redeliver": (job_rows, "redeliver"),
-    "give up": (job_rows, "fail_undelivered"),
-}
 CALLS: Mapping[str, tuple[Any, str]] = {
     "store.head": (LocalStorage, "head"),
     "store.open": (LocalStorage, "open"),
@@ -71,12 +66,8 @@ _OTHER_CALLS: Mapping[str, tuple[str, ...]] = {
 
 def names(queue: str) -> list[str]:
     """Every point that a run with this queue passes."""
-    commits = [f"{name} {when} commit" for name in _transactions(queue) for when in ("before", "after")]
+    commits = [f"{name} {when} commit" for name in TRANSACTIONS for when in ("before", "after")]
     return commits + [f"{name} {when}" for name in (*CALLS, *_OTHER_CALLS[queue]) for when in ("before", "after")]
-
-
-def _transactions(queue: str) -> Mapping[str, tuple[Any, str]]:
-    return {**TRANSACTIONS, **_UNDELIVERED} if queue == "qstash" else TRANSACTIONS
 
 
 @dataclass(frozen=True)
@@ -159,7 +150,7 @@ def install(plan: Plan) -> None:
     """Wrap what the plan is about, and shorten every time that a run would have to wait for."""
     fate = Fate(plan)
     hurry()
-    _watch_transactions(fate, _transactions(plan.queue))
+    _watch_transactions(fate)
     for name, (owner, attribute) in CALLS.items():
         put(owner, **{attribute: around(fate, name, getattr(owner, attribute))})
     _watch_decoder(fate)
@@ -204,8 +195,8 @@ def around(fate: Reaching, name: str, call: Callable[..., Any]) -> Callable[...,
 _here = threading.local()  # a transaction stays in its thread
 
 
-def _watch_transactions(fate: Fate, transactions: Mapping[str, tuple[Any, str]]) -> None:
-    for name, (module, attribute) in transactions.items():
+def _watch_transactions(fate: Fate) -> None:
+    for name, (module, attribute) in TRANSACTIONS.items():
         put(module, **{attribute: _telling(name, getattr(module, attribute))})
     connection = Database._connection
 

@@ -1,7 +1,7 @@
 import os
 import sqlite3
 from contextlib import closing
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -11,12 +11,30 @@ from uuid6 import uuid7
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import Batch, BatchState, Counted, FileState, Seen
 from momentarium_cli.client.sightings import Sightings
-from momentarium_cli.errors import InsufficientStorage, SettingsError
+from momentarium_cli.errors import InsufficientStorage, SettingsError, Temporary
 from momentarium_cli.models import Metadata, TakenAtSource
 from momentarium_cli.photos.scan import FileStat
 from tests.client.journals import IMPORT, STAT, found, left_of, names, unchanged, waiting
 
 SHA = "ab" * 32
+VERSION_1 = """
+create table files (
+  id integer primary key, path blob not null unique, device integer not null, inode integer not null,
+  size integer not null, mtime_ns integer not null, ctime_ns integer not null, state text not null default 'found',
+  seen integer not null, filename text not null, folder text, content_type text, metadata text, taken_sort real,
+  sha256 text, storage_key text, decode_error text, error text, batch text references batches
+) strict;
+create index files_by_time on files (seen, state, taken_sort, id);
+create index files_by_checksum on files (sha256) where sha256 is not null;
+create index files_by_batch on files (batch) where batch is not null;
+create table batches (
+  id text primary key, import_id text not null, state text not null default 'closed', job_id text
+) strict;
+insert into files values (1, cast('/p/a.jpg' as blob), 1, 2, 3, 4, 5, 'accepted', 7, 'a.jpg', 'p', 'image/jpeg',
+  '{"taken_at":"2024-05-01T10:00:00","taken_at_source":"exif"}', 1714557600.0, 'SHA256', 'originals/1/x',
+  null, null, null);
+pragma user_version = 1;
+""".replace("SHA256", SHA)
 AT_TEN = Metadata(taken_at=datetime(2024, 5, 1, 10), taken_at_source=TakenAtSource.EXIF)
 
 
@@ -227,6 +245,35 @@ def test_a_journal_of_a_newer_version_is_refused_and_left_as_it_is(journal: Jour
         Journal(journal.path)
     with closing(sqlite3.connect(journal.path)) as db:
         assert db.execute("select count(*) from files").fetchone() == (1,)
+
+
+def test_damage_that_shows_in_the_midst_of_a_run_is_told_with_the_remedy(journal: Journal) -> None:
+    for number in range(500):
+        found(journal, f"/p/{number}.jpg")
+    journal.db.one("pragma wal_checkpoint(truncate)")
+    journal.db.one("pragma cache_size = 1")
+    with journal.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(journal.path.stat().st_size - 4096))
+    with pytest.raises(Temporary, match=r"is damaged\. Run again: it is begun anew"):
+        journal.db.all("select * from files")
+
+
+def test_a_journal_of_the_version_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(VERSION_1)
+    with closing(Journal(path)) as journal:
+        known = unchanged(journal)
+        assert known is not None
+        assert (known.state, known.taken_on) == (FileState.ACCEPTED, date(2024, 5, 1))
+        assert journal.run == 8, "runs go on"
+        assert journal.twin(SHA, 99) == Path("/p/a.jpg")
+        assert journal.unfinished() == []
+        found(journal, "/p/b.jpg")
+        assert journal.counts() == {"pending": 1}
+    with closing(Journal(path)) as later:
+        assert later.run == 9
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:

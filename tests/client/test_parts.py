@@ -19,7 +19,8 @@ from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.transport import FixedServer, Transport
-from momentarium_cli.client.upload import Load, Uploader
+from momentarium_cli.client.upload import Uploader
+from momentarium_cli.client.work import Load
 from momentarium_cli.errors import NotAsDescribed
 from momentarium_cli.models import (
     CompleteUpload,

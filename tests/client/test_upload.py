@@ -17,7 +17,8 @@ from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import File
 from momentarium_cli.client.survey import Survey
-from momentarium_cli.client.upload import Load, Uploader
+from momentarium_cli.client.upload import Uploader
+from momentarium_cli.client.work import Load
 from momentarium_cli.errors import Forbidden, InsufficientStorage, ServerUnreachable, StorageUnavailable
 from momentarium_cli.models import SignedRequest, UploadSlot, UploadStatus
 from momentarium_cli.photos.checksum import sha256_bytes

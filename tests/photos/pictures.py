@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 
@@ -20,6 +20,16 @@ def picture(width: int = 64, height: int = 48, seed: int = 1, mode: str = "RGB")
     for place, colour in (((0, 0), "red"), ((7, 0), "lime"), ((0, 5), "blue"), ((7, 5), "white")):
         small.putpixel(place, tuple(Image.new("RGB", (1, 1), colour).tobytes()))
     return small.resize((width, height), Image.Resampling.BICUBIC).convert(mode)
+
+
+def detailed(seed: int = 1) -> Image.Image:
+    """The same as large as a preview, with a hundred fine lines: there is something to be sharp."""
+    chance = random.Random(seed)
+    image = picture(1440, 960, seed)
+    for _ in range(100):
+        ends = [(chance.randrange(1440), chance.randrange(960)) for _ in range(2)]
+        ImageDraw.Draw(image).line(ends, fill=chance.choice(["black", "white"]), width=3)
+    return image
 
 
 def encoded(image: Image.Image, format_: str = "JPEG", **options: Any) -> bytes:

@@ -2,12 +2,12 @@ import hashlib
 from io import BytesIO
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageFilter
 
 from momentarium_cli.photos.derived import derive, difference_hash
 from momentarium_cli.photos.pixels import CannotDecode
 from momentarium_cli.photos.thumbhash import thumbhash
-from tests.photos.pictures import difference, encoded, picture
+from tests.photos.pictures import detailed, difference, encoded, picture
 
 
 def unlike(one: int, other: int) -> int:
@@ -57,3 +57,13 @@ def test_thumbhash_agrees_with_the_reference_of_its_format() -> None:
     drawn.putdata([(x * 6, (x * x + 3 * y * y) % 251, (x * y + 5 * x) % 256) for y in range(30) for x in range(40)])
     assert thumbhash(drawn).hex() == "1df80d1d966066767777887787787777d0a8088888"
     assert thumbhash(drawn.transpose(Image.Transpose.TRANSPOSE)).hex() == "1df80d1d16777770776777678786687888a08d0888"
+
+
+def test_quality_falls_with_blur_and_with_what_is_black_or_blown_out() -> None:
+    sharp = detailed()
+    blurred = sharp.filter(ImageFilter.GaussianBlur(6))
+    dark, bright = (ImageEnhance.Brightness(sharp).enhance(factor) for factor in (0.05, 8))
+    good = derive(encoded(sharp, quality=80)).quality
+    assert 0 < good <= 1
+    for worse in (blurred, dark, bright, Image.new("RGB", (1440, 960), "grey")):
+        assert derive(encoded(worse, quality=80)).quality < good / 2

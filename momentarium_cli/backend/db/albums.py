@@ -74,11 +74,13 @@ def stretches(conn: Connection, gap: timedelta) -> list[Span]:
     return [(before["after"], after["before"]) for before, after in pairwise(breaks)]
 
 
-def near(conn: Connection, spans: Sequence[Span], reach: timedelta, year: timedelta, most: int) -> list[Row]:
+def near(
+    conn: Connection, spans: Sequence[Span], reach: timedelta, year: timedelta, most: int, timeless: Sequence[str]
+) -> list[Row]:
     """Albums of events and of every day within reach of these spans, those of every day with `most` photos within
-    `year` of them, and albums without dates."""
+    `year` of them, and those of the kinds `timeless`, of which alone `held` says how many photos they show."""
     since, until = [span[0] for span in spans], [span[1] for span in spans]
-    values = {"since": since, "until": until, "reach": reach, "year": year, "most": most}
+    values = {"since": since, "until": until, "reach": reach, "year": year, "most": most, "timeless": list(timeless)}
     return conn.execute(SQL["near"], values).fetchall()
 
 
@@ -104,9 +106,12 @@ def set_clocks(conn: Connection, shifts: Mapping[int, timedelta | None]) -> None
     conn.execute(SQL["set_clocks"], {"image_ids": list(shifts), "seconds": seconds})
 
 
-def arrange(conn: Connection, album_id: int, chapter_ids: Sequence[int]) -> None:
-    """Show an album's photos in its order; chapters but the first begin with these."""
-    conn.execute(SQL["reorder"], {"album_id": album_id})
+def arrange(conn: Connection, album_id: int, order: Sequence[int], chapter_ids: Sequence[int]) -> None:
+    """Show an album's photos in this order, or without one by time; chapters but the first begin with these."""
+    if order:
+        conn.execute(SQL["order"], {"album_id": album_id, "image_ids": list(order)})
+    else:
+        conn.execute(SQL["reorder"], {"album_id": album_id})
     conn.execute(SQL["chapter"], {"album_id": album_id, "image_ids": list(chapter_ids)})
 
 

@@ -46,26 +46,25 @@ select album_id, count(*) as photo_count, min(taken_at) as starts_at, max(taken_
   from photos where deleted_at is null
  group by album_id, chapter order by album_id, chapter
 
--- one: an album
+-- one: an album; a trip has the photos of its albums, and the cover of the first
 select a.*,
        c.thumb_key as cover_key, c.region as cover_region,
-       (select count(*) from album_images x join images i on i.id = x.image_id
-         where x.album_id = a.id and i.deleted_at is null) as photo_count
+       (select count(*) from albums b join album_images x on x.album_id = b.id join images i on i.id = x.image_id
+         where (b.id = a.id or b.parent_id = a.id) and i.deleted_at is null) as photo_count
   from albums a
-  left join images c on c.id = coalesce(
-       (select i.id from images i where i.id = a.cover_image_id and i.deleted_at is null and i.thumb_key is not null),
-       (select i.id from album_images x join images i on i.id = x.image_id
-         where x.album_id = a.id and i.deleted_at is null and i.thumb_key is not null
-         order by x.display_order limit 1))
+  left join images c on c.id =
+       (select i.id from albums b join album_images x on x.album_id = b.id join images i on i.id = x.image_id
+         where (b.id = a.id or b.parent_id = a.id) and i.deleted_at is null and i.thumb_key is not null
+         order by b.starts_at nulls last, b.id, (i.id = b.cover_image_id) is true desc, x.display_order limit 1)
  where a.id = %(id)s
 
 -- spots: the positions, rounded, with photos of several days, and these days
-select round(latitude * %(parts)s) / %(parts)s as latitude, round(longitude * %(parts)s) / %(parts)s as longitude,
-       array_agg(distinct taken_at::date) as days
-  from images
- where latitude is not null and longitude is not null and (latitude, longitude) <> (0, 0)
-   and taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
- group by 1, 2 having min(taken_at::date) < max(taken_at::date)
+select north / %(parts)s as latitude, east / %(parts)s as longitude, array_agg(day) as days
+  from (select distinct round(latitude * %(parts)s) as north, round(longitude * %(parts)s) as east, taken_at::date as day
+          from images
+         where latitude is not null and longitude is not null and (latitude, longitude) <> (0, 0)
+           and taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null) visited
+ group by north, east having count(*) > 1
 
 -- homes: what the library showed when it was last organized
 select homes from users where id = app_user()
@@ -90,8 +89,12 @@ select before, nullif(at, 'infinity') as after
 
 -- near: albums that photos of these spans may be in, or continue: those near them, those of their years, and those
 -- that have no time
-select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited from albums a
- where kind in ('undated', 'screenshots')
+select id, kind, title, parent_id as trip_id, title_source = 'owner' or edited_at is not null as edited,
+       case when kind = any(%(timeless)s) then
+            (select count(*) from album_images x join images i on i.id = x.image_id
+              where x.album_id = a.id and i.deleted_at is null) end as held
+  from albums a
+ where kind = any(%(timeless)s)
     or kind in ('event', 'everyday')
        and exists (select from unnest(%(since)s::timestamptz[], %(until)s::timestamptz[]) as span (since, until)
                     where starts_at at time zone 'UTC' <= until + %(reach)s
@@ -133,6 +136,11 @@ select %(album_id)s, x.image_id, app_user(), x.ordinality
 update images i set clock_shift_seconds = s.seconds
   from unnest(%(image_ids)s::bigint[], %(seconds)s::integer[]) as s (image_id, seconds)
  where i.id = s.image_id and i.clock_shift_seconds <> s.seconds
+
+-- order: an album's photos as they are given
+update album_images a set display_order = o.position
+  from unnest(%(image_ids)s::bigint[]) with ordinality as o (image_id, position)
+ where a.album_id = %(album_id)s and a.image_id = o.image_id and a.display_order <> o.position
 
 -- reorder: an album's photos by the time they were taken, then by name
 update album_images a set display_order = o.position

@@ -35,7 +35,7 @@ def verified(conn: Connection, image_id: int) -> None:
 
 
 def derived(conn: Connection, rows: Sequence[Row]) -> None:
-    """rows: id, preview_key, thumb_key, thumbhash, phash."""
+    """rows: id, preview_key, thumb_key, thumbhash, phash, quality."""
     conn.cursor().executemany(SQL["derived"], rows)
 
 
@@ -44,15 +44,19 @@ def undecodable(conn: Connection, rows: Sequence[Row]) -> None:
     conn.cursor().executemany(SQL["undecodable"], rows)
 
 
-def of_album(conn: Connection, album_id: int, after: tuple[int, int], limit: int) -> list[Row]:
-    """`after`: display_order and id of the last one of the page before."""
-    return conn.execute(
-        SQL["of_album"], {"album_id": album_id, "order": after[0], "id": after[1], "limit": limit}
-    ).fetchall()
+def of_album(conn: Connection, album_id: int, after: Sequence[int], limit: int) -> list[Row]:
+    """`after`: place, display_order and id of the last one of the page before."""
+    place, order, image_id = after
+    values = {"album_id": album_id, "place": place, "order": order, "id": image_id, "limit": limit}
+    return conn.execute(SQL["of_album"], values).fetchall()
 
 
 def of_albums(conn: Connection, album_ids: Sequence[int]) -> list[Row]:
     return conn.execute(SQL["of_albums"], {"album_ids": list(album_ids)}).fetchall()
+
+
+def covers(conn: Connection, album_ids: Sequence[int]) -> list[Row]:
+    return conn.execute(SQL["covers"], {"album_ids": list(album_ids)}).fetchall()
 
 
 def put_into_bin(conn: Connection, image_id: int) -> bool:

@@ -23,7 +23,8 @@ select id, storage_key, sha256, preview_key, content_type, decode_error, region 
 -- derived: what the worker made of a photo's preview; it is discarded if the photo was deleted meanwhile
 with photo as (
   update images
-     set preview_key = %(preview_key)s, thumb_key = %(thumb_key)s, thumbhash = %(thumbhash)s, phash = %(phash)s
+     set preview_key = %(preview_key)s, thumb_key = %(thumb_key)s, thumbhash = %(thumbhash)s, phash = %(phash)s,
+         quality = %(quality)s
    where id = %(id)s
   returning id
 )
@@ -43,15 +44,24 @@ update images set verified = true where id = %(id)s
 -- undecodable: a photo that cannot be shown, and why
 update images set decode_error = %(reason)s, preview_key = null where id = %(id)s and thumb_key is null
 
--- of_album: a page of an album's photos, in its order
-select i.*, a.display_order from album_images a join images i on i.id = a.image_id
- where a.album_id = %(album_id)s and i.deleted_at is null and (a.display_order, i.id) > (%(order)s, %(id)s)
- order by a.display_order, i.id
+-- of_album: a page of an album's photos, in its order; those of a trip are its albums', one album after another
+with shown as (
+  select id, row_number() over (order by starts_at nulls last, id) as place from albums
+   where id = %(album_id)s or parent_id = %(album_id)s
+)
+select i.*, s.place, a.display_order
+  from shown s join album_images a on a.album_id = s.id join images i on i.id = a.image_id
+ where i.deleted_at is null and (s.place, a.display_order, i.id) > (%(place)s, %(order)s, %(id)s)
+ order by s.place, a.display_order, i.id
  limit %(limit)s
 
 -- of_albums: all photos of some albums
 select i.*, a.album_id from album_images a join images i on i.id = a.image_id
  where a.album_id = any(%(album_ids)s) and a.is_primary and i.deleted_at is null
+
+-- covers: the photos that stand for some albums
+select i.*, a.id as album_id from albums a join images i on i.id = a.cover_image_id
+ where a.id = any(%(album_ids)s) and i.deleted_at is null
 
 -- put_into_bin: a photo that albums no longer show; one that is there already stays as it is
 update images set deleted_at = coalesce(deleted_at, now()) where id = %(id)s returning id

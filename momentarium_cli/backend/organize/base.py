@@ -5,6 +5,7 @@ event       photos that belong together in time and place: what an album shows
 album       what the gallery has: titled photos in an order, with a cover
 chapter     a part of an album, such as a day of it
 trip        albums that belong together; it holds no photos of its own
+time-lapse  hundreds of frames that a timer took; one event
 existing    an album that earlier jobs made or its owner touched, with the photos it holds
 proposal    what an organizer wants: photos into a new album, or into an existing one that they continue
 home        a place of everyday life, for as long as it was one
@@ -27,6 +28,7 @@ from momentarium_cli.models import AlbumKind, AlbumLevel
 TITLE_LIMIT = 80  # characters, on one line and without control characters
 REACH = timedelta(days=34)  # albums nearer than this to a stretch are given: its month, in any zone, by any clock,
 YEAR = timedelta(days=369)  # and nearer than this those of years, which have few photos
+TIMELESS = frozenset({AlbumKind.UNDATED, AlbumKind.SCREENSHOTS, AlbumKind.DOCUMENTS, AlbumKind.DOWNLOADS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Photo:
 
     A time that only the file system gave (source mtime) does not date a photo. `clock_shift` was found earlier: both
     times are as the camera gave them, and are right with it added. `thumb_key` and `region` are where its thumbnail
-    lies; `phash` is the 64-bit difference hash of what it shows.
+    lies; `phash` is the 64-bit difference hash of what it shows, `quality` how sharp and well exposed it is, 0 to 1.
     """
 
     id: int
@@ -54,6 +56,7 @@ class Photo:
     thumb_key: str | None = None
     region: str | None = None
     phash: int | None = None
+    quality: float | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,7 +83,8 @@ class Trip:
 class ExistingAlbum:
     """An album within REACH of the photos' stretches, or of YEAR, or without a time; `edited`: its owner touched it.
 
-    `trip_id` is of the trip that holds it.
+    `trip_id` is of the trip that holds it. Of those that have no time `photos` are the cover alone; `more` it holds
+    besides.
     """
 
     id: int
@@ -89,13 +93,15 @@ class ExistingAlbum:
     edited: bool
     photos: tuple[Photo, ...]
     trip_id: int | None = None
+    more: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """Photos (only those given) for a new album, or for the one with `album_id`; title, theme, place, cover and
-    chapters are for the whole album. `photo_ids` are in the order in which they are shown, `chapter_ids` are the
-    photos with which a chapter but the first begins, `clock_shifts` those whose camera had a wrong clock, by id."""
+    chapters are for the whole album. `order` are all its photos as they are shown, () where that is by time and name;
+    `chapter_ids` are the photos with which a chapter but the first begins, `clock_shifts` those whose camera had a
+    wrong clock, by id."""
 
     kind: AlbumKind
     title: str
@@ -104,6 +110,7 @@ class Proposal:
     album_id: int | None = None
     place: str | None = None
     cover_id: int | None = None
+    order: tuple[int, ...] = ()
     chapter_ids: tuple[int, ...] = ()
     trip: Trip | None = None
     clock_shifts: Mapping[int, timedelta] = field(default_factory=dict)
@@ -129,5 +136,27 @@ class Organizer(Protocol):
         of the tree are albums."""
 
 
-Organizers = Callable[[int, Callable[[], None]], Organizer]
-"""Makes the organizer for a job: of the user with this id; what the function raises ends its run."""
+class Watch(Protocol):
+    """Whoever runs the job, for organizers that take long; what any of it raises ends the run. Called from any
+    thread."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until this slice of the job is over; None where it has no end."""
+
+    @property
+    def got_further(self) -> bool:
+        """Whether another slice would go on from here, rather than begin where this one did."""
+
+    def check_held(self) -> None:
+        """Raise if the job is no longer ours, or is to stop."""
+
+    def note(self, stage: str, done: int, total: int) -> None:
+        """So much is done that need not be done again; raises as `check_held` does."""
+
+    def end_slice(self) -> None:
+        """Raise if another slice would go on from here."""
+
+
+Organizers = Callable[[int, Watch], Organizer]
+"""Makes the organizer for a job of the user with this id."""

@@ -9,7 +9,7 @@ Nothing reaches across a gap of ALWAYS: the photos between two such gaps make th
 """
 
 from bisect import bisect, insort
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -77,14 +77,16 @@ def is_trip(times: Sequence[datetime]) -> bool:
     return max(times) - min(times) <= SEASON
 
 
-def is_event(times: Sequence[datetime], named: bool) -> bool:
-    """Whether ascending times, already cut off from all others, deserve an album of their own.
+def is_event(times: Sequence[datetime], named: bool, different: Callable[[int], bool] | None = None) -> bool:
+    """Whether ascending times, already cut off from all others, deserve an album of their own; `different` says whether
+    the photos show at least so many different things, without it each shows its own.
 
     A few photos do if they are of one day, or if a person put them into a folder with a name (`named`).
     """
-    if len(times) < FEW:
-        return False
-    return len(times) >= ENOUGH or named or times[-1] - times[0] <= DAY
+    if named:
+        return len(times) >= FEW
+    fewest = FEW if times[-1] - times[0] <= DAY else ENOUGH
+    return different(fewest) if different else len(times) >= fewest
 
 
 def _runs(times: Sequence[datetime], gap: timedelta) -> list[range]:

@@ -9,11 +9,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from itertools import groupby, pairwise
 from operator import itemgetter
 
-from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Photo
+from momentarium_cli.backend.organize.alike import best_first, bursts, show_as_much
+from momentarium_cli.backend.organize.base import TIMELESS, ExistingAlbum, Home, Photo
 from momentarium_cli.backend.organize.clocks import corrected, wrong_clocks
+from momentarium_cli.backend.organize.documents import kept_apart
 from momentarium_cli.backend.organize.events import (
     PARTY,
     RULE,
@@ -29,18 +32,21 @@ from momentarium_cli.backend.organize.events import (
 from momentarium_cli.backend.organize.everyday import by_period, heirs
 from momentarium_cli.backend.organize.folders import given_name
 from momentarium_cli.backend.organize.homes import at_home
+from momentarium_cli.backend.organize.lapses import lapses
 from momentarium_cli.backend.organize.order import by_folder, by_time, instant
-from momentarium_cli.backend.organize.screenshots import is_screenshot
 from momentarium_cli.models import AlbumKind, AlbumLevel
 
 Entry = tuple[Photo, bool]  # a photo, and whether it is given
 
+_APART = (AlbumKind.UNDATED, AlbumKind.SCREENSHOTS, AlbumKind.DOCUMENTS, AlbumKind.DOWNLOADS)
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Group:
     """Photos, in the order in which they are shown, for a new album or for the one they continue.
 
-    `kept`: those that the album has and keeps. `trip` is equal for the groups of one trip, a number without meaning.
+    `kept`: those that the album has and keeps, of albums without a time the cover alone. `trip` is equal for the groups
+    of one trip, a number without meaning. `lapse`: it is a time-lapse.
     """
 
     kind: AlbumKind
@@ -48,19 +54,30 @@ class Group:
     album: ExistingAlbum | None
     kept: Sequence[Photo] = ()
     trip: int | None = None
+    lapse: bool = False
 
-    @property
+    @cached_property
     def whole(self) -> list[Photo]:
-        """Every photo that the album will have, in its order."""
+        """Every photo that the album will have, in the order of time."""
         order = by_folder if self.kind is AlbumKind.UNDATED else by_time
         return sorted([*self.kept, *self.photos], key=order)
 
+    @cached_property
+    def shown(self) -> list[Photo]:
+        """The same in the order in which they are shown; none of albums without a time, which know only their own."""
+        if self.kind in TIMELESS:
+            return []
+        return self.whole if self.lapse else best_first(self.whole)
+
+    @property
+    def size(self) -> int:
+        return len(self.whole) + (self.album.more if self.album else 0)
+
     def chapters(self) -> list[Photo]:
         """The photos with which a chapter but the first begins."""
-        if self.kind is not AlbumKind.EVENT:
+        if self.kind is not AlbumKind.EVENT or self.lapse:
             return []
-        whole = self.whole
-        return [whole[chapter.start] for chapter in chapters([instant(photo) for photo in whole])[1:]]
+        return [self.shown[chapter.start] for chapter in chapters([instant(photo) for photo in self.whole])[1:]]
 
 
 def group(
@@ -74,27 +91,29 @@ def group(
 
     Groups without photos are those of albums that lost some and keep others.
     """
+    fixed = fixed_photos(photos, existing)
+    sorts: dict[AlbumKind | None, list[Photo]] = defaultdict(list)
+    for photo in photos:
+        sorts[kept_apart(photo) or (None if photo.taken_at else AlbumKind.UNDATED)].append(photo)
+    events, few = _events(sorts[None], existing, fixed, homes, rule, level)
+    groups = [
+        *events,
+        *everyday_groups(few, existing, fixed),
+        *(found for kind in _APART for found in _one(kind, sorts[kind], existing, fixed)),
+    ]
+    return [*groups, *diminished(groups, existing, fixed)]
+
+
+def fixed_photos(photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> dict[int, list[Photo]]:
+    """Those of each album that are not given, by the album's id."""
     given = {photo.id for photo in photos}
-    fixed = {
+    return {
         album.id: [corrected(photo, photo.clock_shift) for photo in album.photos if photo.id not in given]
         for album in existing
     }
-    captured = {photo.id for photo in photos if is_screenshot(photo)}
-    screens = sorted((photo for photo in photos if photo.id in captured), key=by_time)
-    rest = [photo for photo in photos if photo.id not in captured]
-    undated = sorted((photo for photo in rest if photo.taken_at is None), key=by_folder)
-    dated = [photo for photo in rest if photo.taken_at is not None]
-    events, few = _events(dated, existing, fixed, homes, rule, level)
-    groups = [
-        *events,
-        *_everyday(few, existing, fixed),
-        *_one(AlbumKind.UNDATED, undated, existing, fixed),
-        *_one(AlbumKind.SCREENSHOTS, screens, existing, fixed),
-    ]
-    return [*groups, *_diminished(groups, existing, fixed)]
 
 
-def _diminished(
+def diminished(
     groups: Sequence[Group], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
 ) -> Iterator[Group]:
     """Of the albums that no group continues, those whose photos went in part."""
@@ -111,6 +130,7 @@ class _Event:
     photos: Sequence[Photo]
     joins: ExistingAlbum | None  # the album with fixed photos among them
     trip: int | None
+    lapse: bool = False
 
 
 def _events(
@@ -129,13 +149,15 @@ def _events(
     for number, (run, home) in enumerate(_runs(_stretches(photos, existing), homes)):
         trip = None if home else number
         worthy = []
-        for together in _split(run, home, rule):
+        for together, lapse in _parts(run, home, rule):
             joining = _joining(together, holders, placed, trip)
             events += joining
             taken = {*holders, *(photo.id for event in joining for photo in event.photos)}
             left = [entry for entry in together if entry[0].id not in taken]
             given = [photo for photo, is_given in left if is_given]
-            if given and _deserves_album([photo for photo, _ in left], home):
+            if given and lapse:
+                events.append(_Event(given, None, trip, lapse=True))
+            elif given and _deserves_album([photo for photo, _ in left], home):
                 worthy.append(given)
             else:
                 few.extend(given)
@@ -165,12 +187,27 @@ def _runs(found: Iterable[Sequence[Entry]], homes: Sequence[Home]) -> Iterator[t
             yield [entry for _, entry in run], home
 
 
+def _parts(run: Sequence[Entry], home: bool | None, rule: Rule) -> Iterator[tuple[Sequence[Entry], bool]]:
+    """The photos of a run that go together, and whether they are a time-lapse."""
+    frames = lapses([photo for photo, _ in run])
+    for found in frames:
+        yield [run[index] for index in found], True
+    taken = {index for found in frames for index in found}
+    rest = [entry for index, entry in enumerate(run) if index not in taken] if taken else run
+    for part in _split(rest, home, rule):
+        yield part, False
+
+
 def _split(run: Sequence[Entry], home: bool | None, rule: Rule) -> list[Sequence[Entry]]:
-    times = [instant(photo) for photo, _ in run]
-    parts = sessions(times) if home else split(times, rule, _together(run))
+    """A burst counts as one photo."""
+    starts = [burst.start for burst in bursts([photo for photo, _ in run])]
+    heads = [run[start] for start in starts]
+    times = [instant(photo) for photo, _ in heads]
+    parts = sessions(times) if home else split(times, rule, _together(heads))
     if home is False:
         parts = journey(times, parts)
-    return [run[part.start : part.stop] for part in parts]
+    ends = [*starts, len(run)]
+    return [run[ends[part.start] : ends[part.stop]] for part in parts]
 
 
 def _together(run: Sequence[Entry]) -> set[int]:
@@ -224,8 +261,8 @@ def _deserves_album(photos: Sequence[Photo], home: bool | None) -> bool:
     names = {given_name(photo.source_folder) for photo in photos}
     named = len(names) == 1 and None not in names
     if home and not named:
-        return len(photos) >= PARTY
-    return is_event([instant(photo) for photo in photos], named=named)
+        return show_as_much(photos, PARTY)
+    return is_event([instant(photo) for photo in photos], named, lambda count: show_as_much(photos, count))
 
 
 def _with_albums(
@@ -236,7 +273,7 @@ def _with_albums(
     free: list[_Event] = []
     for event in events:
         (joined[event.joins.id] if event.joins else free).append(event)
-    albums = _heirs(free, [album for album in existing if album.id not in joined])
+    albums = continued_by([event.photos for event in free], [album for album in existing if album.id not in joined])
     trips = _trips(events)
     opened = [
         Group(
@@ -245,6 +282,7 @@ def _with_albums(
             album,
             fixed[album.id] if album else (),
             event.trip if event.trip in trips else None,
+            event.lapse,
         )
         for event, album in zip(free, albums, strict=True)
     ]
@@ -262,12 +300,12 @@ def _with_albums(
     return sorted([*opened, *grown], key=lambda found: by_time(found.photos[0]))
 
 
-def _heirs(events: Sequence[_Event], existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum | None]:
+def continued_by(events: Sequence[Sequence[Photo]], existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum | None]:
     """For each event the album that held most of its photos, each album once: most photos first, then the oldest."""
     albums = {album.id: album for album in existing if album.kind is AlbumKind.EVENT}
     homes = {photo.id: album.id for album in albums.values() for photo in album.photos}
     shared = Counter(
-        (homes[photo.id], index) for index, event in enumerate(events) for photo in event.photos if photo.id in homes
+        (homes[photo.id], index) for index, event in enumerate(events) for photo in event if photo.id in homes
     )
     heirs: dict[int, ExistingAlbum] = {}
     for key, index in sorted(shared, key=lambda pair: (-shared[pair], pair)):
@@ -277,10 +315,10 @@ def _heirs(events: Sequence[_Event], existing: Sequence[ExistingAlbum]) -> list[
 
 
 def _trips(events: Sequence[_Event]) -> set[int]:
-    """The runs whose events are a trip together."""
+    """The runs whose events are a trip together; a time-lapse is part of one, but makes none."""
     runs: dict[int, list[_Event]] = defaultdict(list)
     for event in events:
-        if event.trip is not None:
+        if event.trip is not None and not event.lapse:
             runs[event.trip].append(event)
     return {
         trip
@@ -304,7 +342,9 @@ def _distance(some: Sequence[Photo], others: Sequence[Photo]) -> timedelta:
     return min(abs(instant(one) - instant(other)) for one in some for other in others)
 
 
-def _everyday(photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]) -> list[Group]:
+def everyday_groups(
+    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
+) -> list[Group]:
     """One group a local month, or a year."""
     albums = [album for album in existing if album.kind is AlbumKind.EVERYDAY]
     kept = [photo for album in albums for photo in fixed[album.id] if photo.taken_at]
@@ -320,7 +360,8 @@ def _one(
 ) -> list[Group]:
     """The one group of a kind that has no time."""
     albums = _largest_last(kind, existing)
-    return [_grown(kind, photos, albums[-1] if albums else None, fixed)] if photos else []
+    order = by_folder if kind is AlbumKind.UNDATED else by_time
+    return [_grown(kind, sorted(photos, key=order), albums[-1] if albums else None, fixed)] if photos else []
 
 
 def _grown(
@@ -330,4 +371,5 @@ def _grown(
 
 
 def _largest_last(kind: AlbumKind, existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum]:
-    return sorted((album for album in existing if album.kind is kind), key=lambda album: (len(album.photos), -album.id))
+    of_kind = (album for album in existing if album.kind is kind)
+    return sorted(of_kind, key=lambda album: (len(album.photos) + album.more, -album.id))

@@ -20,6 +20,9 @@ class Words:
     everyday: str
     undated: str
     screenshots: str
+    documents: str
+    downloads: str
+    time_lapse: str
     more_countries: str
     photo: tuple[str, str]
     day: tuple[str, str]
@@ -37,39 +40,69 @@ WORDS = {
     words.code: words
     for words in (
         Words(
-            *(ENGLISH, "Weekend in {}", "Weekend of {}", "Everyday", "Undated", "Screenshots", "{} more countries"),
+            *(ENGLISH, "Weekend in {}", "Weekend of {}", "Everyday", "Undated", "Screenshots"),
+            *("Documents", "Downloads", "Time-lapse", "{} more countries"),
             *(("{} photo", "{} photos"), ("{} day", "{} days")),
             named_in="{} in {}",
         ),
         Words(
             *("de", "Wochenende in {}", "Wochenende, {}", "Alltag", "Ohne Datum", "Bildschirmfotos"),
-            *("{} weitere Länder", ("{} Foto", "{} Fotos"), ("{} Tag", "{} Tage")),
+            *(
+                "Dokumente",
+                "Downloads",
+                "Zeitraffer",
+                "{} weitere Länder",
+                ("{} Foto", "{} Fotos"),
+                ("{} Tag", "{} Tage"),
+            ),
             named_in="{} in {}",
         ),
         Words(
             *("fr", "Week-end : {}", "Week-end, {}", "Au quotidien", "Sans date", "Captures d’écran"),
-            *("{} autres pays", ("{} photo", "{} photos"), ("{} jour", "{} jours")),
+            *(
+                "Documents",
+                "Téléchargements",
+                "Time-lapse",
+                "{} autres pays",
+                ("{} photo", "{} photos"),
+                ("{} jour", "{} jours"),
+            ),
             named_in="{} : {}",
         ),
         Words(
             *("es", "Fin de semana en {}", "Fin de semana, {}", "Día a día", "Sin fecha", "Capturas de pantalla"),
-            *("{} países más", ("{} foto", "{} fotos"), ("{} día", "{} días")),
+            *("Documentos", "Descargas", "Time-lapse", "{} países más", ("{} foto", "{} fotos"), ("{} día", "{} días")),
             named_in="{} en {}",
         ),
         Words(
             *("pt", "Fim de semana: {}", "Fim de semana, {}", "Dia a dia", "Sem data", "Capturas de tela"),
-            *("mais {} países", ("{} foto", "{} fotos"), ("{} dia", "{} dias")),
+            *(
+                "Documentos",
+                "Downloads",
+                "Time-lapse",
+                "mais {} países",
+                ("{} foto", "{} fotos"),
+                ("{} dia", "{} dias"),
+            ),
         ),
         Words(
             *("it", "Fine settimana: {}", "Fine settimana, {}", "Vita quotidiana", "Senza data", "Schermate"),
-            *("altri {} paesi", ("{} foto", "{} foto"), ("{} giorno", "{} giorni")),
+            *(
+                "Documenti",
+                "Download",
+                "Time-lapse",
+                "altri {} paesi",
+                ("{} foto", "{} foto"),
+                ("{} giorno", "{} giorni"),
+            ),
         ),
         Words(
-            *("ja", "{}の週末", "週末、{}", "日常", "日付なし", "スクリーンショット", "ほか{}か国"),
+            *("ja", "{}の週末", "週末、{}", "日常", "日付なし", "スクリーンショット"),
+            *("書類", "ダウンロード", "タイムラプス", "ほか{}か国"),
             *(("{}枚の写真", "{}枚の写真"), ("{}日間", "{}日間"), "、", "{}、{}"),
         ),
         Words(
-            *("zh", "{}周末", "周末，{}", "日常", "无日期", "屏幕截图", "另外{}个国家"),
+            *("zh", "{}周末", "周末，{}", "日常", "无日期", "屏幕截图", "文档", "下载", "延时摄影", "另外{}个国家"),
             *(("{}张照片", "{}张照片"), ("{}天", "{}天"), "，", "{}，{}"),
         ),
     )

@@ -29,7 +29,11 @@ CHUNK = 512  # positions compared with the places around them at a time: bounds 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A city, town or village. Names of places are as in GeoNames, those of countries in English."""
+    """A city, town or village. Names of places are as in GeoNames, those of countries in English.
+
+    `region` is of the first level below the country, "" where its name says nothing or could be a town's. `near` is
+    whether the position that was asked for is in its surroundings; else it tells the region and the country alone.
+    """
 
     name: str
     country_code: str  # ISO 3166-1 alpha-2, and XK
@@ -37,6 +41,8 @@ class Place:
     latitude: float
     longitude: float
     population: int
+    region: str = ""
+    near: bool = True
 
     def __str__(self) -> str:
         return self.name if self.name == self.country else f"{self.name}, {self.country}"
@@ -46,14 +52,24 @@ class Gazetteer:
     """Places, and what is near a position."""
 
     def __init__(
-        self, positions: Floats, population: Ints, country: Ints, names: Sequence[str], countries: Sequence[str]
+        self,
+        positions: Floats,
+        population: Ints,
+        country: Ints,
+        names: Sequence[str],
+        countries: Sequence[str],
+        region: Ints | None = None,
+        regions: Sequence[str] = (),
     ) -> None:
-        """`positions` [n, 2] in degrees; `country` [n] are indices into `countries`, each "CODE Name"."""
+        """`positions` [n, 2] in degrees; `country` [n] are indices into `countries`, each "CODE Name", and `region` [n]
+        into `regions`, of which the first has no name; None where no regions are known."""
         self._positions = positions
         self._population = population
         self._country = country
         self._names = names
         self._countries = countries
+        self._region = np.zeros(len(names), np.int64) if region is None else region
+        self._regions = ["", *regions[1:]]
         self._vectors = unit_vectors(positions)
         self._weight = np.where(population > 0, population, UNKNOWN_POPULATION).astype(np.float64)
         self._reach = np.minimum(CITY_KM, MILLION_KM * np.sqrt(self._weight / 1e6))
@@ -65,11 +81,12 @@ class Gazetteer:
         unique, inverse = np.unique(np.round(positions, DECIMALS), axis=0, return_inverse=True)
         vectors = unit_vectors(unique)
         found = self._choose(vectors, self._cities)
-        far = np.flatnonzero(found < 0)
-        if len(far):
-            found[far] = self._choose(vectors[far], self._surroundings)
-        places = {index: self._place(index) for index in np.unique(found).tolist()}
-        return [places[index] for index in found[inverse.reshape(-1)].tolist()]
+        near = found >= 0
+        if not near.all():
+            found[~near] = self._choose(vectors[~near], self._surroundings)
+        answers = list(zip(found.tolist(), near.tolist(), strict=True))
+        places = {answer: self._place(*answer) for answer in set(answers)}
+        return [places[answers[index]] for index in inverse.reshape(-1).tolist()]
 
     @cached_property
     def _cities(self) -> "_Cubes":
@@ -104,12 +121,13 @@ class Gazetteer:
         best: Ints = np.where(takes, attraction, 0.0).argmax(axis=1)
         return best
 
-    def _place(self, index: int) -> Place | None:
+    def _place(self, index: int, near: bool) -> Place | None:
         if index < 0:
             return None
         code, _, country = self._countries[self._country[index]].partition(" ")
         latitude, longitude = self._positions[index].tolist()
-        return Place(self._names[index], code, country, latitude, longitude, int(self._population[index]))
+        region = self._regions[self._region[index]]
+        return Place(self._names[index], code, country, latitude, longitude, int(self._population[index]), region, near)
 
 
 class _Cubes:
@@ -167,7 +185,8 @@ def kilometres(here: Floats, there: Floats) -> Floats:
 def gazetteer() -> Gazetteer:
     """The places that come with Momentarium, read once."""
     with np.load(TABLE) as table:
-        names, _, countries = table["text"].tobytes().decode().partition("\n\n")
+        names, countries, regions = (part.split("\n") for part in table["text"].tobytes().decode().split("\n\n"))
         positions = np.stack([table["latitude"], table["longitude"]], axis=-1).astype(np.float64)
         population, country = table["population"].astype(np.int64), table["country"].astype(np.int64)
-    return Gazetteer(positions, population, country, names.split("\n"), countries.split("\n"))
+        region = table["region"].astype(np.int64)
+    return Gazetteer(positions, population, country, names, countries, region, regions)

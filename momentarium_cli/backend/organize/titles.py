@@ -58,6 +58,13 @@ def named_title(name: str, times: Sequence[datetime], place: str | None, words: 
     return _joined(words.named_in.format(name, nearest) if single else name, when, words)
 
 
+def lapse_title(times: Sequence[datetime], place: str | None, name: str | None, words: Words = _ENGLISH) -> str:
+    """ "Time-lapse in Lisbon, 12 May 2024"; `name` is the folder's, used where no place is known."""
+    when = days(min(times).date(), max(times).date(), words.code)
+    where = place or name
+    return _joined(words.named_in.format(words.time_lapse, where) if where else words.time_lapse, when, words)
+
+
 def everyday_title(times: Sequence[datetime], words: Words = _ENGLISH) -> str:
     """The month of local times, or their year where they are of several."""
     first, last = min(times).date(), max(times).date()
@@ -105,7 +112,17 @@ def undated_theme(photos: int, words: Words = _ENGLISH) -> str:
 def screenshots_theme(photos: int, words: Words = _ENGLISH) -> str:
     if words.code != ENGLISH:
         return words.photos(photos)
-    return "1 picture of a screen." if photos == 1 else f"{photos} pictures of screens."
+    return "1 picture of a screen." if photos == 1 else f"{photos:,} pictures of screens."
+
+
+def documents_theme(photos: int, words: Words = _ENGLISH) -> str:
+    if words.code != ENGLISH:
+        return words.photos(photos)
+    return "1 scan, document or receipt." if photos == 1 else f"{photos:,} scans, documents and receipts."
+
+
+def downloads_theme(photos: int, words: Words = _ENGLISH) -> str:
+    return words.photos(photos) if words.code != ENGLISH else f"{_count(photos)} from elsewhere."
 
 
 def _joined(head: str, when: str, words: Words) -> str:
@@ -120,7 +137,7 @@ def _located(where: Whereabouts) -> str:
     """Where, with no more certainty than the positions give; "" where nothing is known."""
     ranked = sorted(where.places.items(), key=lambda item: -item[1])
     if not ranked:
-        return ""
+        return f", in {region}" if (region := place_text(where)) else ""
     named = [(place, photos) for place, photos in ranked[:3] if photos >= MENTIONED * where.located]
     photos = sum(photos for _, photos in named)
     if 2 * photos > where.photos:

@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from momentarium_cli.backend.organize.base import REACH, YEAR, ExistingAlbum, Home, Photo, Proposal
+from momentarium_cli.backend.organize.base import REACH, TIMELESS, YEAR, ExistingAlbum, Home, Photo, Proposal
 from momentarium_cli.backend.organize.events import stretches
 from momentarium_cli.backend.organize.everyday import MOST, undecided
 from momentarium_cli.backend.organize.homes import changed, find_homes, spots
@@ -52,7 +52,7 @@ class Library:
             self._write(LocalOrganizer().organize(movable, near, self._homes, level))
 
     def _near(self, spans: Sequence[tuple[datetime, datetime]]) -> tuple[list[ExistingAlbum], list[Photo]]:
-        near = [album for album in self.albums.values() if _is_near(album, spans)]
+        near = [self._handed_out(album) for album in self.albums.values() if _is_near(album, spans)]
         movable = [
             one
             for album in near
@@ -61,6 +61,13 @@ class Library:
             if one.taken_at and any(since <= instant(one) <= until for since, until in spans)
         ]
         return near, movable
+
+    def _handed_out(self, album: ExistingAlbum) -> ExistingAlbum:
+        """Of an album without a time only the cover."""
+        if album.kind not in TIMELESS:
+            return album
+        cover = tuple(one for one in album.photos if one.id == self.written[album.id].cover_id)
+        return replace(album, photos=cover, more=len(album.photos) - 1)
 
     def _spans(self, new: Sequence[Photo], periods: Sequence[tuple[date, date]]) -> Iterator[tuple[datetime, datetime]]:
         dated = sorted((one for one in self.photos.values() if one.taken_at), key=by_time)
@@ -106,7 +113,7 @@ class Library:
 
 def _is_near(album: ExistingAlbum, spans: Sequence[tuple[datetime, datetime]]) -> bool:
     dated = [instant(one) for one in album.photos if one.taken_at]
-    if album.kind in (AlbumKind.UNDATED, AlbumKind.SCREENSHOTS):
+    if album.kind in TIMELESS:
         return True
     reach = YEAR if album.kind is AlbumKind.EVERYDAY and len(album.photos) <= MOST else REACH
     return any(min(dated) - reach <= until and max(dated) + reach >= since for since, until in spans)
@@ -134,7 +141,12 @@ def _photos(hours: Sequence[int], places: Sequence[tuple[float, float] | None]) 
     for gap in hours:
         times.append(times[-1] + timedelta(hours=gap))
     made = [photo(at, places[index * len(places) // len(times)]) for index, at in enumerate(times)]
-    return [*made, photo(None), photo(None), photo(None, filename="Screenshot_1.png", camera=None)]
+    return [*made, photo(None), photo(None), photo(None, filename="Screenshot_1.png", camera=None), *_papers()]
+
+
+def _papers() -> list[Photo]:
+    names = ("Scan0001.jpg", "Scan0002.jpg", "Receipt 3.jpg", "download.jpg")
+    return [photo("2024-05-01T12:00", filename=name, camera=None) for name in names]
 
 
 @_LIMITS

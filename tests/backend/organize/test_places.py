@@ -49,6 +49,29 @@ def test_names_the_place_that_a_person_would(latitude: float, longitude: float, 
     assert str(at(latitude, longitude)) == name
 
 
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "region"),
+    [
+        (43.3188, 11.3308, "Tuscany"),
+        (47.5576, 10.7498, "Bavaria"),
+        (36.5054, -117.0794, "California"),
+        (37.1773, -3.5986, "Andalusia"),
+        (32.6669, -16.9241, "Madeira"),
+        (38.7139, -9.1334, ""),  # the district of Lisbon would be taken for the city
+        (43.0962, -79.0377, ""),  # as would the state of New York
+    ],
+)
+def test_knows_regions_whose_names_are_no_towns(latitude: float, longitude: float, region: str) -> None:
+    place = at(latitude, longitude)
+    assert place is not None and place.region == region
+
+
+def test_a_place_far_off_is_not_near() -> None:
+    siena, outback = at(43.3188, 11.3308), at(36.85, -117.2)
+    assert siena is not None and siena.near
+    assert outback is not None and not outback.near
+
+
 @pytest.mark.parametrize("position", [(30.0, -40.0), (0.0, 0.0), (90.0, 0.0), (-90.0, 180.0), (0.0, -180.0)])
 def test_names_nothing_far_from_everything(position: tuple[float, float]) -> None:
     assert at(*position) is None

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
+from random import Random
 
 import pytest
 from PIL import Image
@@ -20,7 +21,8 @@ def decoder() -> Iterator[Decoder]:
 
 def shown(size: int, *phashes: int) -> list[Photo]:
     photos = burst("2024-05-12T10:00", size)
-    hashes = phashes or tuple(0x0123456789ABCDEF * (index + 1) % (1 << 63) for index in range(size))
+    random = Random(1)
+    hashes = phashes or tuple(random.getrandbits(63) for _ in range(size))
     return [
         replace(photo, thumb_key=f"thumbs/{photo.id}.jpg", phash=phash)
         for photo, phash in zip(photos, hashes, strict=True)
@@ -43,9 +45,15 @@ def test_of_few_photos_all_are_shown_and_of_many_sixteen_from_first_to_last() ->
     assert min(steps) >= 26 and max(steps) <= 27
 
 
-def test_photos_that_show_the_same_as_the_one_before_are_left_out() -> None:
+def test_of_photos_that_show_the_same_the_best_is_shown() -> None:
     photos = shown(5, 0, 0b111111, -1, -1 ^ 0b1111111, 1 << 62)
-    assert representatives(photos) == [photos[0], photos[2], photos[3], photos[4]]
+    photos[4] = replace(photos[4], quality=0.9)
+    assert representatives(photos) == [photos[4], photos[2], photos[3]]
+
+
+def test_around_each_of_the_sixteen_places_the_best_is_shown() -> None:
+    photos = [replace(photo, quality=(index % 7) / 10) for index, photo in enumerate(shown(400))]
+    assert all((photo.quality or 0) >= 0.6 for photo in representatives(photos))
 
 
 def test_photos_without_a_thumbnail_are_not_shown() -> None:
@@ -56,6 +64,13 @@ def test_photos_without_a_thumbnail_are_not_shown() -> None:
 def test_a_sheet_says_which_photo_is_in_which_cell(decoder: Decoder) -> None:
     first, second, third = shown(3)
     pictures = {first.id: thumbnail(), second.id: b"broken", third.id: thumbnail()}
-    sheet = Sheets(decoder, lambda photo: pictures.get(photo.id)).sheet([first, second, third])
-    assert sheet is not None and sheet.photo_ids == (first.id, third.id)
-    assert Sheets(decoder, lambda photo: None).sheet([first]) is None
+    [sheet] = Sheets(decoder, lambda photo: pictures.get(photo.id)).of([first, second, third])
+    assert sheet.photo_ids == (first.id, third.id)
+    assert Sheets(decoder, lambda photo: None).of([first]) == []
+
+
+def test_cells_are_counted_on_from_sheet_to_sheet(decoder: Decoder) -> None:
+    photos, picture = shown(20), thumbnail()
+    first, second = Sheets(decoder, lambda photo: picture if photo is not photos[3] else None).of(photos)
+    assert first.photo_ids == tuple(photo.id for photo in photos[:16] if photo is not photos[3])
+    assert second.photo_ids == tuple(photo.id for photo in photos[16:])

@@ -4,8 +4,8 @@ from momentarium_cli.backend.organize.whereabouts import Whereabouts, on_the_gro
 from tests.backend.organize.photos import LISBON, MADRID, MID_ATLANTIC, PORTO, burst, photo
 
 
-def place(name: str, country: str = "Portugal") -> Place:
-    return Place(name, country[:2].upper(), country, 0.0, 0.0, 1000)
+def place(name: str, country: str = "Portugal", region: str = "", *, near: bool = True) -> Place:
+    return Place(name, country[:2].upper(), country, 0.0, 0.0, 1000, region, near)
 
 
 def where(located: int = 100, photos: int = 100, **counts: int) -> Whereabouts:
@@ -30,6 +30,33 @@ def test_more_places_are_their_country_or_countries() -> None:
     assert short_text(where(Lisbon=40, Porto=30, Sintra=30)) == "Portugal"
     assert short_text(where(Madrid=35, Porto=30, Lisbon=35)) == "Spain & Portugal"
     assert short_text(where(Madrid=30, Paris=30, Rome=20, Lisbon=20)) == "Spain, France & 2 more countries"
+
+
+def test_more_towns_of_a_region_are_the_region_and_of_two_regions_both() -> None:
+    siena, lucca, pisa = (place(name, "Italy", "Tuscany") for name in ("Siena", "Lucca", "Pisa"))
+    assisi, rome = place("Assisi", "Italy", "Umbria"), place("Rome", "Italy")
+    tuscany = Whereabouts(90, 90, {siena: 30, lucca: 30, pisa: 30})
+    assert (short_text(tuscany), place_text(tuscany)) == ("Tuscany", "Tuscany, Italy")
+    both = Whereabouts(100, 100, {siena: 25, assisi: 40, lucca: 25, pisa: 10})
+    assert (short_text(both), place_text(both)) == ("Tuscany & Umbria", "Tuscany & Umbria, Italy")
+    assert short_text(Whereabouts(100, 100, {siena: 30, lucca: 30, rome: 40})) == "Italy"
+
+
+def test_a_village_that_is_only_the_nearest_to_a_place_in_the_wilds_is_not_named() -> None:
+    village = place("Furnace Creek", "United States", "California", near=False)
+    found = Whereabouts(20, 20, {}, {village: 20})
+    assert (short_text(found), place_text(found)) == ("California", "California, United States")
+
+
+def test_a_village_that_was_driven_through_is_not_named() -> None:
+    """At eighty kilometres an hour, from Lisbon eastwards."""
+    way = [photo(f"2024-05-12T10:{minute:02}", (38.7, -9.0 + minute * 0.0154)) for minute in range(0, 50, 5)]
+    names = [f"Village {index // 8}" for index in range(10)]
+    places = {one.id: place(name, region="Ribatejo") for one, name in zip(way, names, strict=True)}
+    assert short_text(whereabouts(way, places)) == "Ribatejo"
+    stay = burst("2024-05-12T10:45", 24, (38.7, -9.0 + 45 * 0.0154), minutes=1)
+    places |= {one.id: place("Village 1", region="Ribatejo") for one in stay}
+    assert short_text(whereabouts([*way, *stay], places)) == "Village 1"
 
 
 def test_a_city_that_is_a_country_is_said_once() -> None:
