@@ -26,6 +26,7 @@ _PORTS = {"http": 80, "https": 443}
 _RECEIVED_BYTES = 1 << 16
 _NOT_IN_TARGET, _NOT_IN_HEADER = re.compile(r"[^\x21-\x7e]"), re.compile(r"[\x00-\x1f\x7f]")
 _MORE = getattr(socket, "MSG_MORE", 0)  # the head goes into one packet with what follows
+_UNSENT_BYTES = 1 << 18  # no more waits in the system, so that what counts as sent is sent
 _SENDS_FILES = hasattr(os, "sendfile")
 
 
@@ -139,6 +140,8 @@ class Wire:
             sock = socket.create_connection((host, parts.port or _PORTS[parts.scheme]), self._connect_seconds)
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
                 if parts.scheme == "https":
                     sock = self._secure().wrap_socket(sock, server_hostname=host)
                 sock.settimeout(self._read_seconds)

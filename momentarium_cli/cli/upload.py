@@ -1,5 +1,6 @@
 """momentarium upload"""
 
+import gc
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -266,6 +267,7 @@ def upload(
         metrics=metrics_file,
     )
     look = Look(json=json, interactive=session.interactive, quiet=quiet, list_skipped=list_skipped)
+    gc.freeze()  # what is there now stays, and is not looked through again and again
     with signals.handled():
         return running.watch(look) if watch else running.once(look)
 

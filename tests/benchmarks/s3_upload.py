@@ -71,8 +71,9 @@ def transfer(setting: Setting, bucket: str) -> Took:
     return momentarium(setting, bucket, "--no-previews")
 
 
-def momentarium(setting: Setting, bucket: str, *options: str) -> Took:
-    with serving(setting.seaweed, bucket) as served:
+def momentarium(setting: Setting, bucket: str, *options: str, endpoint: str | None = None) -> Took:
+    """With an `endpoint`, the store is reached there."""
+    with serving(setting.seaweed, bucket, endpoint) as served:
         pid, server = served.server.pid, cpu_seconds(served.server.pid)
         started, store = time.perf_counter(), cpu_seconds(setting.store.child.pid)
         child = served.program.start("upload", "--no-wait", "--json", *options, setting.folder, stderr=sys.stderr)
