@@ -145,10 +145,11 @@ class QueueSettings:
 
 @dataclass(frozen=True, slots=True)
 class Organizer:
-    backend: Literal["local", "gemini"] = _setting(
+    backend: Literal["local", "gemini", "openai"] = _setting(
         "local",
-        "who makes the albums; gemini: titles by what small pictures of events show, which Google gets",
-        choices=("local", "gemini"),
+        "who makes the albums; gemini: with what small pictures of events show, which Google gets; openai: the same"
+        " with a server that speaks OpenAI's protocol, such as Ollama",
+        choices=("local", "gemini", "openai"),
     )
     language: str = _setting(
         "en",
@@ -162,6 +163,13 @@ class Organizer:
     fallback_models: str = _setting(
         "gemini-3.1-flash-lite", "the models that are asked where that one does not answer: MODEL,MODEL"
     )
+    openai_base_url: str | None = _setting(
+        None, "the server that speaks OpenAI's protocol, such as http://127.0.0.1:11434/v1", also=("OPENAI_BASE_URL",)
+    )
+    openai_api_key: str | None = _setting(
+        None, "the key for it, if it wants one; alone it sends nothing", secret=True, also=("OPENAI_API_KEY",)
+    )
+    openai_model: str | None = _setting(None, "the model of it that is asked; it must be one that sees pictures")
     max_cost: float = _setting(1.0, "dollars that the requests of a month, and so of any run, may cost")
     flex: bool = _setting(False, "pay half, for answers that may take minutes")
     share_places: bool = _setting(True, "tell the model the names of an event's places")
@@ -322,10 +330,15 @@ def _parse(item: Definition, raw: Any, origin: str, problems: list[str]) -> Any:
 
 
 def _conflicts(values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:
-    """Gemini needs a key. Several buckets stand for the url, and `region` is one of theirs; AWS's own variable was not
-    set for us alone."""
+    """Gemini needs a key, and another server a model. Several buckets stand for the url, and `region` is one of theirs;
+    AWS's own variable was not set for us alone."""
     if values["organizer.backend"] == "gemini" and not values["organizer.api_key"]:
         yield "organizer.api_key (or GEMINI_API_KEY) must be set where organizer.backend is gemini"
+    if values["organizer.backend"] == "openai":
+        if not values["organizer.openai_model"]:
+            yield "organizer.openai_model must be set where organizer.backend is openai"
+        if not values["organizer.openai_base_url"] and not values["organizer.openai_api_key"]:
+            yield "organizer.openai_base_url or organizer.openai_api_key must be set where organizer.backend is openai"
     buckets, region = values["storage.buckets"], values["storage.region"]
     if buckets is None:
         return

@@ -252,6 +252,7 @@ class JobStatus(Value):
     attempt: int = 0
     organized_by: str | None = None
     organizer_note: str | None = Field(default=None, description="why albums are not as the organizer should make them")
+    organizer_cost: float | None = Field(default=None, description="dollars that asking models did cost")
     error_code: str | None = None
     error_message: str | None = None
     created_at: datetime
@@ -378,6 +379,10 @@ class AlbumPage(Value):
     next_cursor: str | None = None
 
 
+# At most, for Gemini's default model; tests/benchmarks/organize_cost.py prints the bill.
+GEMINI_DOLLARS_A_THOUSAND_PHOTOS = 0.03
+
+
 class Me(Value):
     """GET /api/me"""
 
@@ -390,6 +395,7 @@ class Me(Value):
     storage: str = Field(description="where the originals lie")
     storage_free_bytes: int | None = Field(default=None, description="where the store is a disk")
     regions: dict[str, str] = Field(default={}, description="where the store has several: name, address to measure")
+    organizer: str = Field(default="local", description="who makes the albums: local, gemini or openai")
 
 
 # --- errors ----------------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 import http.client
 import itertools
+import os
+import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -18,9 +21,10 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request ra
 class Fault:
     """What befalls one request: a wait (seconds), then an answer of our own, or the true one with a body that ends
     after so many bytes, or the true one that is carried out and gets lost; or its own body breaks off after so many
-    bytes, on both sides of us. `headers` take the place of an answer's."""
+    bytes, on both sides of us; or its connection is reset. `headers` take the place of an answer's."""
 
     delay: float = 0
+    reset: bool = False
     status: int | None = None
     body: bytes = b""
     cut_after: int | None = None
@@ -29,18 +33,35 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Forwarded:
+    """A request that the true server answered; times are of time.time(), `passed_on` is whether we tried to."""
+
+    request: str
+    began: float
+    ended: float
+    status: int
+    passed_on: bool
+
+
 def no_rule(request: str) -> Fault | None:
     """Nothing befalls a request that no fault was added for."""
     return None
 
 
+def nobody(forwarded: Forwarded) -> None:
+    """Nobody is told."""
+
+
 @dataclass
 class Faults:
     """The faults to come, one a request; without one a request meets what `rule` says, or is forwarded as it is.
-    `requests` is what came so far, each as "GET /path?query"; `rule` is asked with the same, in many threads."""
+    `requests` is what came so far, each as "GET /path?query"; `rule` is asked with the same, in many threads, and
+    `told` hears of what was forwarded."""
 
     url: str
     rule: Callable[[str], Fault | None] = no_rule
+    told: Callable[[Forwarded], None] = nobody
     requests: list[str] = field(default_factory=list)
     _coming: deque[Fault] = field(default_factory=deque)
     _lock: Lock = field(default_factory=Lock)
@@ -107,7 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def forward(self) -> None:
         """One request, to its end: also what is refused has its body read, as servers do."""
-        fault = self.server.faults.next_for(f"{self.command} {self.path}")
+        request = f"{self.command} {self.path}"
+        fault = self.server.faults.next_for(request)
+        if fault.reset:
+            self._reset()
+            return
         if fault.received is not None:
             self.close_connection = True
             self._break_off(self.rfile.read(fault.received))
@@ -118,7 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {"Content-Type": "application/xml", **fault.headers}
             self._tell(fault.status, headers, fault.body, len(fault.body))
             return
+        began = time.time()
         status, headers, content = self._asked(body)
+        self.server.faults.told(Forwarded(request, began, time.time(), status, not fault.lost))
         if fault.lost or fault.cut_after is not None:
             self.close_connection = True
         if fault.lost:
@@ -130,6 +157,12 @@ class _Handler(BaseHTTPRequestHandler):
         with self._upstream(body) as upstream:
             answer = upstream.getresponse()
             return answer.status, dict(answer.getheaders()), answer.read()
+
+    def _reset(self) -> None:
+        """An RST at once, whatever was sent and not read."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
 
     def _break_off(self, body: bytes) -> None:
         with self._upstream(body):

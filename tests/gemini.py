@@ -1,7 +1,8 @@
 """A Gemini for tests: a server on 127.0.0.1 that speaks `models.generateContent` of the vendor's REST API.
 
 `running_gemini()` starts one; the SDK google-genai talks to it when its base URL is overridden. It answers every event
-that a request names with a title of its own, unless a test gives it a mishap: `server.mishaps` go to the next requests,
+that a request names with a title of its own, a closer look with the same, and a look over all events with nothing to
+change, unless a test gives it a mishap: `server.mishaps` go to the next requests,
 one each, `server.of_model` to every request for a model, `server.always` to all others. What was asked is in
 `server.asked`.
 
@@ -45,8 +46,19 @@ class Asked:
         return [part["text"] for part in self.parts if "text" in part]
 
     @property
+    def task(self) -> str:
+        """What is asked: for "names", for a "closer" look, for "relations", or for a "colour"."""
+        fields = self.body["generationConfig"]["responseSchema"]["properties"]
+        if "colour" in fields:
+            return "colour"
+        if "merges" in fields:
+            return "relations"
+        return "closer" if "parts" in fields["events"]["items"]["properties"] else "names"
+
+    @property
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(text) for text in self.texts if text.startswith("{")]
+        told = [json.loads(text) for text in self.texts if text.startswith("{")]
+        return told[0]["events"] if self.task == "relations" else told
 
     @property
     def sheets(self) -> list[bytes]:
@@ -64,8 +76,20 @@ def titled(number: int) -> dict[str, Any]:
         "title": f"Picnic {letters}",
         "theme": "A meadow in the sun.",
         "cover": 1,
+        "kind": "one",
         "confidence": 90,
     }
+
+
+def looked_at(number: int, *firsts: int, strays: tuple[int, ...] = ()) -> dict[str, Any]:
+    """A good answer to a closer look, with parts that begin with these cells."""
+    parts = [{**titled(10 * number + first), "first": first} for first in firsts or (1,)]
+    for part in parts:
+        del part["event"], part["kind"]
+    return {"event": number, "parts": parts, "strays": list(strays)}
+
+
+NOTHING_TO_CHANGE: Mapping[str, Any] = {"merges": [], "trips": [], "renames": []}
 
 
 @dataclass
@@ -73,12 +97,20 @@ class GeminiServer:
     url: str = ""
     key: str = KEY
     decide: Callable[[dict[str, Any]], dict[str, Any]] = lambda event: titled(event["event"])
+    look_closer: Callable[[dict[str, Any]], dict[str, Any]] = lambda event: looked_at(event["event"])
+    relate: Callable[[list[dict[str, Any]]], Mapping[str, Any]] = lambda events: NOTHING_TO_CHANGE
     always: Mishap | None = None
     of_model: dict[str, Mishap] = field(default_factory=dict)
     mishaps: deque[Mishap] = field(default_factory=deque)
     asked: list[Asked] = field(default_factory=list)
+    colour: str = "red"  # of a picture
+    delay: float = 0.0  # seconds before every answer
     stopping: Event = field(default_factory=Event)
     _lock: Lock = field(default_factory=Lock)
+
+    def of(self, task: str) -> list[Asked]:
+        """What was asked of this kind."""
+        return [asked for asked in self.asked if asked.task == task]
 
     def mishap(self, asked: Asked) -> Mishap:
         with self._lock:
@@ -139,11 +171,21 @@ def usage(asked: Asked, text: str) -> dict[str, Any]:
 
 
 def decided(handler: Handler, asked: Asked) -> list[dict[str, Any]]:
-    return [handler.gemini.decide(event) for event in asked.events]
+    decide = handler.gemini.look_closer if asked.task == "closer" else handler.gemini.decide
+    return [decide(event) for event in asked.events]
+
+
+def answered(handler: Handler, asked: Asked) -> str:
+    if asked.task == "colour":
+        return json.dumps({"colour": handler.gemini.colour})
+    if asked.task == "relations":
+        return json.dumps(handler.gemini.relate(asked.events))
+    return json.dumps({"events": decided(handler, asked)})
 
 
 def answer(handler: Handler, asked: Asked) -> None:
-    said(handler, asked, json.dumps({"events": decided(handler, asked)}))
+    handler.gemini.stopping.wait(handler.gemini.delay)
+    said(handler, asked, answered(handler, asked))
 
 
 def text(content: str | Callable[[list[dict[str, Any]]], str], reason: str = "STOP") -> Mishap:
@@ -156,8 +198,9 @@ def text(content: str | Callable[[list[dict[str, Any]]], str], reason: str = "ST
 
 
 def changed(change: Callable[[list[dict[str, Any]]], object]) -> Mishap:
-    """The right answer, with something done to its decisions."""
-    return text(lambda events: json.dumps({"events": change(events)}))
+    """The right answer, with something done to its decisions; looks over all events are right."""
+    spoilt = text(lambda events: json.dumps({"events": change(events)}))
+    return lambda handler, asked: (answer if asked.task == "relations" else spoilt)(handler, asked)
 
 
 def error(status: int, name: str, message: str, *details: Mapping[str, Any]) -> Mishap:
@@ -171,14 +214,20 @@ def throttled(delay: str | None = None) -> Mishap:
     return error(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", *([info] if delay else []))
 
 
+def free_tier(handler: Handler, asked: Asked) -> None:
+    quota = {"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier", "quotaValue": "20"}
+    failure = {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [quota]}
+    error(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", failure)(handler, asked)
+
+
 def truncated(handler: Handler, asked: Asked) -> None:
-    whole = json.dumps({"events": decided(handler, asked)})
+    whole = answered(handler, asked)
     said(handler, asked, whole[: len(whole) // 2], "MAX_TOKENS")
 
 
 def truncated_above(limit: int) -> Mishap:
     """Cut off where a request has more events than this."""
-    return lambda handler, asked: (truncated if len(asked.events) > limit else answer)(handler, asked)
+    return lambda handler, asked: (truncated if len(asked.sheets) > limit else answer)(handler, asked)
 
 
 def prompt_blocked(handler: Handler, asked: Asked) -> None:
@@ -187,9 +236,17 @@ def prompt_blocked(handler: Handler, asked: Asked) -> None:
 
 def blocked_with(number: int) -> Mishap:
     """Refused wherever this event is asked about."""
-    return lambda handler, asked: (prompt_blocked if number in [event["event"] for event in asked.events] else answer)(
-        handler, asked
-    )
+
+    def block(handler: Handler, asked: Asked) -> None:
+        refused = asked.sheets and number in [event["event"] for event in asked.events]
+        (prompt_blocked if refused else answer)(handler, asked)
+
+    return block
+
+
+def only(task: str) -> Mishap:
+    """Answers this kind of question, and refuses the others."""
+    return lambda handler, asked: (answer if asked.task == task else prompt_blocked)(handler, asked)
 
 
 def html(handler: Handler, asked: Asked) -> None:

@@ -76,7 +76,7 @@ def _serving(listener: socket.socket, url: str, settings: Settings, database: Da
     with open_backend(settings, database) as backend:
         app = create_app(backend.services)
         with answering(app, listener):
-            yield ApiServer(url, backend.services, backend.worker, settings.data_dir)
+            yield ApiServer(url, backend.services, backend.worker(), settings.data_dir)
 
 
 @contextmanager

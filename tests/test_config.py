@@ -109,6 +109,7 @@ def test_secrets_are_known_as_such() -> None:
         "server.token", "server.secret_key", "database.url", "database.direct_url", "queue.qstash_token",
         "queue.qstash_current_signing_key", "queue.qstash_next_signing_key", "queue.api_secret",
         "queue.previous_api_secret", "organizer.api_key",
+        "organizer.openai_api_key",
     }  # fmt: skip
 
 
@@ -196,3 +197,17 @@ def test_what_is_shared_can_be_switched_off_in_the_file(tmp_path: Path) -> None:
     file = tmp_path / "off.toml"
     file.write_text("[organizer]\nshare_places = false\nmax_cost = 2\n", "utf-8")
     assert (load(file).organizer.share_places, load(file).organizer.max_cost) == (False, 2.0)
+
+
+def test_a_server_of_ones_own_needs_a_model_and_an_address_or_a_key() -> None:
+    chosen = {"MOMENTARIUM_ORGANIZER_BACKEND": "openai"}
+    with pytest.raises(SettingsError, match=r"openai_model must be set.*openai_base_url or organizer\.openai_api_key"):
+        load(environment=chosen)
+    chosen["MOMENTARIUM_ORGANIZER_OPENAI_MODEL"] = "qwen3-vl:8b"
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_KEY"):
+        assert load(environment={**chosen, name: "http://127.0.0.1:11434/v1"}).organizer.backend == "openai"
+
+
+def test_a_key_of_one_vendor_is_not_told_to_another() -> None:
+    organizer = load(environment={"GEMINI_API_KEY": "theirs", "OPENAI_API_KEY": "others"}).organizer
+    assert (organizer.backend, organizer.api_key, organizer.openai_api_key) == ("local", "theirs", "others")

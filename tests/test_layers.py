@@ -9,7 +9,7 @@ import pytest
 import momentarium_cli
 
 PACKAGE = Path(momentarium_cli.__file__).parent
-COMMON = {"models", "errors", "config", "logs", "rendezvous"}
+COMMON = {"models", "errors", "config", "logs", "rendezvous", "wire"}
 ADAPTERS = {
     "LocalStorage",
     "PostgresQueue",
@@ -18,6 +18,7 @@ ADAPTERS = {
     "EmbeddedPostgres",
     "AIOrganizer",
     "Gemini",
+    "OpenAI",
 }
 
 
@@ -76,12 +77,13 @@ def test_what_everyone_may_import_imports_nothing_of_ours_but_errors(name: str) 
         ("photos", ("photos",)),
         ("client", ("client", "photos")),
         ("backend", ("backend", "photos")),
-        ("cli", ("cli", "client", "photos", "backend")),
+        ("deploy", ("deploy",)),
+        ("cli", ("cli", "client", "photos", "backend", "deploy")),
         ("backend.api", ("backend", "photos")),
         ("backend.db", ("backend.db", "photos")),
         ("backend.storage", ("backend.storage", "backend.signing", "photos")),
         ("backend.organize", ("backend.organize", "photos")),
-        ("backend.queues", ("backend.queues", "backend.db")),
+        ("backend.queues", ("backend.queues", "backend.db", "backend.once")),
     ],
 )
 def test_imports_point_one_way(room: str, may: tuple[str, ...]) -> None:
@@ -117,10 +119,14 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
         ("uvicorn", ("backend.server",)),
         ("typer", ("cli",)),
         ("rich", ("cli",)),
+        ("watchfiles", ("client.changes",)),
+        ("prometheus_client", ("cli.metrics",)),
         ("pebble", ("photos",)),
         ("google", ("backend.organize.gemini",)),
+        ("openai", ("backend.organize.openai",)),
         ("httpx2", ("backend.organize.gemini",)),
-        ("PIL", ("photos", "backend.doctor")),
+        ("PIL", ("photos", "backend.doctor", "backend.ai_doctor")),
+        ("pathspec", ("photos.patterns",)),
     ],
 )
 def test_a_vendor_stays_in_one_room(vendor: str, rooms: tuple[str, ...]) -> None:

@@ -50,7 +50,7 @@ class Albums:
 
     def organize(self, job: Job, lease: Lease) -> None:
         """Put the job's photos into albums and complete it; raises JobLost if it is no longer this worker's."""
-        organizer = self._organizers(job.user_id, lease.check_held)
+        organizer = self._organizers(job.user_id, lease)
         for _ in range(_TRIES):
             lease.progress(_STAGE, 0, len(job.image_keys))
             library = self._read(job)

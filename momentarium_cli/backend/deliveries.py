@@ -2,17 +2,20 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from momentarium_cli.backend.housekeeping import Housekeeping
 from momentarium_cli.backend.jobs import Jobs
-from momentarium_cli.backend.worker import Worker
 from momentarium_cli.errors import NotFound
+
+if TYPE_CHECKING:
+    from momentarium_cli.backend.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ class Maintained:
 class Deliveries:
     """`threads` are for whoever calls: a delivery takes up to a slice."""
 
-    def __init__(self, jobs: Jobs, worker: Worker, housekeeping: Housekeeping) -> None:
+    def __init__(self, jobs: Jobs, worker: "Callable[[], Worker]", housekeeping: Housekeeping) -> None:
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="delivery")
         self._jobs = jobs
         self._worker = worker
@@ -53,7 +56,7 @@ class Deliveries:
 
         NotFound: there is no such job and never will be. Temporary: database or store is out of reach.
         """
-        ran = self._worker.run_slice(job_id, self._stop, until=time.monotonic() + SLICE_SECONDS)
+        ran = self._worker().run_slice(job_id, self._stop, until=time.monotonic() + SLICE_SECONDS)
         if not ran and not self._jobs.known(job_id):
             raise NotFound("There is no such job.")
 

@@ -13,6 +13,7 @@ from momentarium_cli.backend.findings import PROBE_USER, Finding, found
 from momentarium_cli.backend.storage.base import thumb_key
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.wiring import (
+    model,
     open_database,
     open_storage,
     qstash_options,
@@ -34,7 +35,7 @@ _LOW_BYTES = 1 << 30
 def examine(settings: Settings, *, live: bool = False) -> Iterator[Finding]:
     """Run every check; one that fails does not keep the next from running. A client of another's server needs less.
 
-    `live`: also have the queue deliver a real message.
+    `live`: also have the queue deliver a real message, and the model look at a picture.
     """
     client: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("data folder", _data_folder),
@@ -48,10 +49,14 @@ def examine(settings: Settings, *, live: bool = False) -> Iterator[Finding]:
         yield found(name, partial(check, settings))
     if not settings.server.url:
         yield from _stores(settings)
-    if not settings.server.url and settings.queue.backend == "qstash":
+    qstash = not settings.server.url and settings.queue.backend == "qstash"
+    asks = not settings.server.url and settings.organizer.backend != "local"
+    if qstash:
         yield from _qstash(settings, live=live)
-    elif live:
-        yield Finding("live", True, "there is nothing to check live: only jobs through QStash have something")
+    if asks:
+        yield from _model(settings, live=live)
+    if live and not (qstash or asks):
+        yield Finding("live", True, "there is nothing to check live: only QStash and models have something")
 
 
 def _data_folder(settings: Settings) -> str:
@@ -108,6 +113,13 @@ def _qstash(settings: Settings, *, live: bool) -> Iterator[Finding]:
         return
     if proofs is not None:
         yield from examine_qstash(options, proofs, settings.queue, live=live)
+
+
+def _model(settings: Settings, *, live: bool) -> Iterator[Finding]:
+    from momentarium_cli.backend.ai_doctor import examine_model
+
+    connect, policy = model(settings.organizer)
+    yield from examine_model(settings.organizer, connect, policy, live=live)
 
 
 def _opened(settings: Settings) -> "Sequence[LocalStorage | S3Storage]":

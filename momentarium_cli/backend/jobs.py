@@ -293,6 +293,7 @@ def _seconds_left(job: Job) -> float | None:
 
 
 def _status(job: Job, made: Sequence[Any]) -> JobStatus:
+    report = (job.result_data or {}).get("organizer", {})
     return JobStatus(
         id=job.id,
         import_id=job.import_id,
@@ -303,7 +304,8 @@ def _status(job: Job, made: Sequence[Any]) -> JobStatus:
         seconds_left=_seconds_left(job),
         attempt=job.attempt,
         organized_by=job.organized_by,
-        organizer_note=(job.result_data or {}).get("organizer", {}).get("reason"),
+        organizer_note=report.get("reason"),
+        organizer_cost=report.get("cost"),
         error_code=job.error_code,
         error_message=job.error_message,
         created_at=job.created_at,

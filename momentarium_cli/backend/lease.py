@@ -50,11 +50,34 @@ class Lease:
         if self._lost.is_set() or self.stop.is_set():
             raise JobLost
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Of this slice; None where it has no end."""
+        return None if self._until is None else self._until - time.monotonic()
+
+    def end_slice(self) -> None:
+        """Raise SliceOver, unless another slice would only begin where this one did."""
+        if self.got_further:
+            raise SliceOver
+
     def progress(self, stage: str, done: int, total: int) -> None:
         """Say how far the job is; checks, too."""
+        self._advance(stage, done)
+        self.check()
+        self._tell(stage, done, total)
+
+    def note(self, stage: str, done: int, total: int) -> None:
+        """The same in the middle of what cannot be divided, of whatever things; people are told in photos."""
+        self._advance(stage, done)
+        self.check_held()
+        photos = len(self.job.image_keys)
+        self._tell(stage, photos * done // max(1, total), photos)
+
+    def _advance(self, stage: str, done: int) -> None:
         self.got_further |= stage == self._at[0] and done > self._at[1]
         self._at = stage, done
-        self.check()
+
+    def _tell(self, stage: str, done: int, total: int) -> None:
         begins, self._stage = stage != self._stage, stage
         if not self._jobs.progress(self.job, stage, done, total, begins=begins):
             raise JobLost

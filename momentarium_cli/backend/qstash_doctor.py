@@ -3,7 +3,6 @@
 What QStash has to do again and again, its calls for maintenance, is set up here.
 """
 
-import ipaddress
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from momentarium_cli.backend.addresses import is_inside
 from momentarium_cli.backend.findings import Advice, Finding, found
 from momentarium_cli.backend.queues.qstash import QStashOptions
 from momentarium_cli.backend.queues.qstash_account import Called, MaintenanceSchedule, QStashAccount
@@ -21,7 +21,6 @@ from momentarium_cli.errors import MomentariumError, ServerUnreachable, Settings
 _CALL_SECONDS = 60.0
 _LIVE_SECONDS = 60.0
 _FIRST = ("QStash", "public address", "webhook")  # without them the others would only say the same
-_INSIDE = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 
 _START = "Is `momentarium serve` running there? Does server.public_url have the right scheme, host, port and path?"
 _FORWARD = f"{_START} QStash's calls must reach it as they are, without a log-in or a redirect before it."
@@ -91,7 +90,7 @@ class _Checks:
 
     def public_address(self) -> str:
         url, host = self._proofs.destination(""), urlsplit(self._options.process_url).hostname or ""
-        if not is_loopback(urlsplit(self._options.url).hostname) and _is_inside(host):
+        if not is_loopback(urlsplit(self._options.url).hostname) and is_inside(host):
             raise SettingsError(
                 f"QStash cannot reach {url}, which is an address of this machine or network.",
                 hint="Set server.public_url to one that the internet reaches; a tunnel will do for a try.",
@@ -190,11 +189,3 @@ def _undelivered(url: str, called: Called) -> MomentariumError:
 
 def _told(schedules: list[MaintenanceSchedule]) -> str:
     return ", ".join(f"so is {schedule.destination} by the schedule {schedule.id}" for schedule in schedules)
-
-
-def _is_inside(host: str) -> bool:
-    """Whether a host is of one's own machine or network, as far as its name or number tells."""
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith(_INSIDE)

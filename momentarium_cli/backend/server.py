@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -23,10 +24,12 @@ from momentarium_cli.backend.db.embedded import EmbeddedPostgres
 from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.jobs import Jobs
 from momentarium_cli.backend.wiring import Backend, open_backend, open_database
-from momentarium_cli.backend.worker import Worker
 from momentarium_cli.config import Settings
 from momentarium_cli.errors import MomentariumError, SettingsError
 from momentarium_cli.rendezvous import Process, ServerFile, server_clients, server_lock
+
+if TYPE_CHECKING:
+    from momentarium_cli.backend.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ def work(settings: Settings, *, ready: Callable[[], None]) -> None:
         open_backend(settings, opened.database) as backend,
     ):
         ready()
-        backend.worker.work(stop)
+        backend.worker().work(stop)
 
 
 def serve(settings: Settings, *, worker: bool = True, until_idle: bool, ready: Callable[[str], None]) -> None:
@@ -69,7 +72,7 @@ def serve(settings: Settings, *, worker: bool = True, until_idle: bool, ready: C
             backend.services.jobs.take_over()
         server = _http_server(backend)
         if worker:
-            stack.enter_context(_background("worker", _worker(backend.worker, stop), stop))
+            stack.enter_context(_background("worker", _worker(backend.worker(), stop), stop))
         if opened.embedded is not None:
             stack.enter_context(_background("postgres", _keep_up(opened.embedded, stop), stop))
             stack.enter_context(_announced(settings, backend, opened.database, _address(listener)))
@@ -177,7 +180,7 @@ def _background(name: str, work: Callable[[], None], stop: Event) -> Iterator[No
         thread.join(timeout=15)
 
 
-def _worker(worker: Worker, stop: Event) -> Callable[[], None]:
+def _worker(worker: "Worker", stop: Event) -> Callable[[], None]:
     return lambda: worker.work(stop)
 
 

@@ -14,11 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from momentarium_cli import logs
 from momentarium_cli.backend import secrets
-from momentarium_cli.backend.albums import Albums
-from momentarium_cli.backend.answers import Answers
 from momentarium_cli.backend.api.asgi import Application, ASGIApp
 from momentarium_cli.backend.arrivals import Arrivals
-from momentarium_cli.backend.db.embedded import EmbeddedPostgres
 from momentarium_cli.backend.db.migrate import migrate
 from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.deliveries import Deliveries
@@ -26,41 +23,37 @@ from momentarium_cli.backend.galleries import Galleries
 from momentarium_cli.backend.housekeeping import Housekeeping
 from momentarium_cli.backend.images import Images
 from momentarium_cli.backend.jobs import Jobs
-from momentarium_cli.backend.organize.ai import AIOrganizer
-from momentarium_cli.backend.organize.asking import Policy
-from momentarium_cli.backend.organize.base import Organizer, Organizers, Photo
-from momentarium_cli.backend.organize.gemini import Gemini
-from momentarium_cli.backend.organize.local import LocalOrganizer
-from momentarium_cli.backend.organize.questions import Sharing
-from momentarium_cli.backend.organize.sheets import Sheets
-from momentarium_cli.backend.previews import Previews
+from momentarium_cli.backend.once import Once
 from momentarium_cli.backend.queues.base import Queue
-from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.services import Services
 from momentarium_cli.backend.signing import Signer
 from momentarium_cli.backend.storage.base import Storage
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.uploads import Uploads
-from momentarium_cli.backend.verifying import Verifying
 from momentarium_cli.backend.webhook import FAILED_PATH, MAINTENANCE_PATH, PROCESS_PATH, Proofs
-from momentarium_cli.backend.worker import Worker
 from momentarium_cli.config import Organizer as OrganizerSettings
 from momentarium_cli.config import Settings, StorageSettings, load
 from momentarium_cli.errors import NotFound, SettingsError
-from momentarium_cli.photos.decode import Decoder
 
 if TYPE_CHECKING:
+    from momentarium_cli.backend.db.embedded import EmbeddedPostgres
+    from momentarium_cli.backend.organize.asking import Connect
+    from momentarium_cli.backend.organize.base import Organizer, Organizers, Photo, Watch
+    from momentarium_cli.backend.organize.tasks import Policy
     from momentarium_cli.backend.queues.qstash import QStashOptions
     from momentarium_cli.backend.storage.cdn import Cdn
     from momentarium_cli.backend.storage.regions import RegionalStorage
     from momentarium_cli.backend.storage.s3 import S3Storage
     from momentarium_cli.backend.storage.s3_client import S3Options
+    from momentarium_cli.backend.worker import Worker
+    from momentarium_cli.photos.decode import Decoder
 
 _OF_ONE = "storage.url looks like s3://bucket."
 _OF_SEVERAL = "storage.buckets looks like eu-central-1=photos-eu,us-east-1=photos-us."
 _REGION_IN_URL = "{region}"
 _ANSWER_SECONDS = 60.0  # for one answer of a model; a request that takes longer hangs
 _FLEX_SECONDS = 600.0
+_OWN_SECONDS = 600.0  # a model on a machine of one's own may be slow
 _WORKER_NICENESS = 10  # photos that arrive go first
 
 
@@ -69,13 +62,15 @@ class OpenDatabase:
     """`embedded` is there where the database is our own."""
 
     database: Database
-    embedded: EmbeddedPostgres | None
+    embedded: "EmbeddedPostgres | None"
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
+    """`worker` makes it when it is first asked for: what only answers requests starts without an organizer."""
+
     services: Services
-    worker: Worker
+    worker: "Callable[[], Worker]"
 
 
 @contextmanager
@@ -84,6 +79,8 @@ def open_database(settings: Settings) -> Iterator[OpenDatabase]:
     with ExitStack() as stack:
         embedded, conninfo, direct = None, settings.database.url, settings.database.direct_url
         if conninfo is None:
+            from momentarium_cli.backend.db.embedded import EmbeddedPostgres
+
             embedded = EmbeddedPostgres(settings.data_dir, secrets.load(settings.data_dir).database_password)
             stack.callback(embedded.stop)
             conninfo = embedded.start()
@@ -96,6 +93,7 @@ def open_database(settings: Settings) -> Iterator[OpenDatabase]:
 @contextmanager
 def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
     """Everything that serves and works."""
+    _check_organizer(settings.organizer)
     signer = _signer(settings)
     storage = open_storage(settings)
     arrivals = Arrivals()
@@ -104,15 +102,8 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
     with ExitStack() as stack:
         queue = stack.enter_context(_open_queue(settings, database))
         jobs = Jobs(database, storage, queue)
-        decoder = stack.enter_context(Decoder(nice=_WORKER_NICENESS))
-        worker = Worker(
-            jobs,
-            queue,
-            Verifying(database, storage, images),
-            Previews(database, storage, decoder, arrivals),
-            Albums(database, jobs, organizers(settings.organizer, database, storage, decoder)),
-            housekeeping,
-        )
+        of_worker = stack.enter_context(ExitStack())  # it is ended after the deliveries, which use it
+        worker = Once(lambda: _worker(settings, services, storage, queue, housekeeping, of_worker))
         deliveries = stack.enter_context(Deliveries(jobs, worker, housekeeping).open())
         services = Services(
             database=database,
@@ -124,32 +115,109 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             deliveries=deliveries,
             proofs=queue_proofs(settings),
             files=storage if isinstance(storage, LocalStorage) else None,
+            organizer=settings.organizer.backend,
         )
         yield Backend(services, worker)
 
 
-def organizers(settings: OrganizerSettings, database: Database, storage: Storage, decoder: Decoder) -> Organizers:
+def _worker(
+    settings: Settings,
+    services: Services,
+    storage: Storage,
+    queue: Queue,
+    housekeeping: Housekeeping,
+    stack: ExitStack,
+) -> "Worker":
+    """`stack` ends what it opens. Decoders and organizers are slow to import."""
+    from momentarium_cli.backend.albums import Albums
+    from momentarium_cli.backend.previews import Previews
+    from momentarium_cli.backend.verifying import Verifying
+    from momentarium_cli.backend.worker import Worker
+    from momentarium_cli.photos.decode import Decoder
+
+    decoder = stack.enter_context(Decoder(nice=_WORKER_NICENESS))
+    database = services.database
+    return Worker(
+        services.jobs,
+        queue,
+        Verifying(database, storage, services.images),
+        Previews(database, storage, decoder, services.arrivals),
+        Albums(database, services.jobs, organizers(settings.organizer, database, storage, decoder)),
+        housekeeping,
+    )
+
+
+def organizers(settings: OrganizerSettings, database: Database, storage: Storage, decoder: "Decoder") -> "Organizers":
     """Who makes the albums. A model is asked only where the settings name its vendor: a key alone is no yes."""
-    if settings.backend != "gemini":
+    from momentarium_cli.backend.organize.local import LocalOrganizer
+
+    if settings.backend == "local":
         return lambda *_: LocalOrganizer(settings.language)
+    from momentarium_cli.backend.answers import Answers
+    from momentarium_cli.backend.organize.ai import AIOrganizer
+    from momentarium_cli.backend.organize.sheets import Sheets
+
+    connect, policy = model(settings)
+    sheets = Sheets(decoder, partial(_thumbnail, storage))
+
+    def of(user_id: int, watch: "Watch") -> "Organizer":
+        memory = Answers(database, user_id, settings.max_cost)
+        local = LocalOrganizer(settings.language)
+        return AIOrganizer(settings.backend, local, connect, sheets, memory, policy, watch)
+
+    return of
+
+
+def model(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
+    """The way to the model that the settings name, and how it is asked."""
+    return _own_model(settings) if settings.backend == "openai" else _gemini(settings)
+
+
+def _check_organizer(settings: OrganizerSettings) -> None:
+    """What is missing is told now, and not by the first job."""
+    if settings.backend == "openai":
+        from momentarium_cli.backend.organize.openai import check_installed
+
+        check_installed()
+
+
+def _own_model(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
+    from momentarium_cli.backend.addresses import is_inside
+    from momentarium_cli.backend.organize.openai import OpenAI
+    from momentarium_cli.backend.organize.questions import Sharing
+    from momentarium_cli.backend.organize.tasks import Policy
+
+    host = urlsplit(settings.openai_base_url or "").hostname
+    own = host is not None and is_inside(host)
+    policy = Policy(
+        models=(settings.openai_model or "",),
+        language=settings.language,
+        sharing=Sharing(settings.share_places, settings.share_folder_names),
+        free=own,
+        at_once=2,  # a machine of one's own has one model in its memory, and that a small context
+        sheets_a_request=1,
+        closer_sheets=2,
+        deadline=_OWN_SECONDS,
+        silence=3 * _OWN_SECONDS,
+    )
+    return partial(OpenAI, settings.openai_api_key, base_url=settings.openai_base_url, own=own), policy
+
+
+def _gemini(settings: OrganizerSettings) -> "tuple[Connect, Policy]":
+    from momentarium_cli.backend.organize.gemini import Gemini
+    from momentarium_cli.backend.organize.questions import Sharing
+    from momentarium_cli.backend.organize.tasks import Policy
+
     policy = Policy(
         models=_models(settings),
         language=settings.language,
         sharing=Sharing(settings.share_places, settings.share_folder_names),
         flex=settings.flex,
-        deadline=_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS,
-        run_seconds=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
+        deadline=_ANSWER_SECONDS,
+        flex_deadline=_FLEX_SECONDS,
+        silence=3 * (_FLEX_SECONDS if settings.flex else _ANSWER_SECONDS),
     )
-    sheets = Sheets(decoder, partial(_thumbnail, storage))
-
-    def connect() -> Gemini:
-        return Gemini(settings.api_key or "", flex=settings.flex)
-
-    def of(user_id: int, check: Callable[[], None]) -> Organizer:
-        memory = Answers(database, user_id, settings.max_cost)
-        return AIOrganizer("gemini", LocalOrganizer(settings.language), connect, sheets, memory, policy, check)
-
-    return of
+    return partial(Gemini, settings.api_key or ""), policy
 
 
 def _models(settings: OrganizerSettings) -> tuple[str, ...]:
@@ -158,7 +226,7 @@ def _models(settings: OrganizerSettings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
-def _thumbnail(storage: Storage, photo: Photo) -> bytes | None:
+def _thumbnail(storage: Storage, photo: "Photo") -> bytes | None:
     if photo.thumb_key is None:
         return None
     try:
@@ -171,9 +239,11 @@ def _thumbnail(storage: Storage, photo: Photo) -> bytes | None:
 @contextmanager
 def _open_queue(settings: Settings, database: Database) -> Iterator[Queue]:
     if settings.queue.backend != "qstash":
+        from momentarium_cli.backend.queues.postgres import PostgresQueue
+
         yield PostgresQueue(database.direct_conninfo)
         return
-    from momentarium_cli.backend.queues.qstash import QStashQueue  # slow to import
+    from momentarium_cli.backend.queues.qstash import QStashQueue
 
     queue = QStashQueue(qstash_options(settings))
     try:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, ClassVar, get_type_hints
 import typer
 from typer._click import core as click_core
 from typer._click import exceptions as click
-from typer.core import TyperGroup
+from typer._click import formatting as click_formatting
+from typer.core import TyperCommand, TyperGroup
 
 from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import MomentariumError
@@ -29,6 +30,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+class WithPanels(TyperCommand):
+    """A command whose help shows its options by panel (`rich_help_panel`), in the order of their first options."""
+
+    def format_options(self, ctx: click_core.Context, formatter: click_formatting.HelpFormatter) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                default = "Arguments" if param.param_type_name == "argument" else "Options"
+                panels.setdefault(getattr(param, "rich_help_panel", None) or default, []).append(record)
+        for title, records in panels.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 class WithDefault(TyperGroup):
@@ -88,7 +104,7 @@ def command(
         run.__signature__ = inspect.Signature(own + common)  # type: ignore[attr-defined]  # what Typer reads
         run.__annotations__ = {p.name: p.annotation for p in own + common}
         run.__name__, run.__doc__ = function.__name__, function.__doc__
-        group.command(name or function.__name__, context_settings=CONTEXT)(run)
+        group.command(name or function.__name__, cls=WithPanels, context_settings=CONTEXT)(run)
         return function
 
     return decorate
@@ -134,6 +150,7 @@ def register() -> None:
         jobs,
         login,
         photos,
+        schedule,
         serve,
         settings,
         status,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from momentarium_cli.backend.findings import Finding
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Live = Annotated[bool, typer.Option("--live", help="Have QStash deliver a real message too, and wait for it.")]
+Live = Annotated[bool, typer.Option("--live", help="Also have QStash deliver a message, and the model answer.")]
 
 
 @command(app, client=True)
@@ -22,8 +22,8 @@ def doctor(session: Session, json: Json = False, live: Live = False) -> int:
     """Check that everything Momentarium needs is there and works, and say what to do where it does not.
 
     A bucket is tried with small objects that are deleted again. Where QStash calls this server, its schedule for
-    maintenance is set up. "note" is what works, but could be better, or could not be looked at. Ends with 0 unless
-    something fails.
+    maintenance is set up. With --live, a model that is set looks at one red picture, for a fraction of a cent. "note"
+    is what works, but could be better, or could not be looked at. Ends with 0 unless something fails.
     """
     from momentarium_cli.backend.doctor import examine
 

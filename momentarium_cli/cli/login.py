@@ -1,9 +1,7 @@
 """momentarium login"""
 
-import contextlib
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +9,9 @@ import typer
 from momentarium_cli.cli.app import app, command
 from momentarium_cli.cli.output import say
 from momentarium_cli.cli.session import Session
-from momentarium_cli.config import Settings, default_config_file
-from momentarium_cli.errors import SettingsError, UsageError
+from momentarium_cli.cli.settings_file import store
+from momentarium_cli.config import Settings
+from momentarium_cli.errors import UsageError
 
 Url = Annotated[str | None, typer.Argument(metavar="[URL]", help="The server's address; none: it is asked for.")]
 
@@ -30,8 +29,7 @@ def login(session: Session, url: Url = None) -> None:
     settings = _with(session.settings, str(url), str(token))
     with replace(session, settings=settings).momentarium() as momentarium:
         me = momentarium.me()
-    path = session.config_file or default_config_file()
-    _store(path, session.profile, settings)
+    path = store(session, "server", {"url": settings.server.url, "token": settings.server.token})
     say(f"Logged in to {url} as {me.email}; stored in {path}.")
 
 
@@ -50,22 +48,3 @@ def _check_address(url: str) -> None:
 
 def _with(settings: Settings, url: str, token: str) -> Settings:
     return replace(settings, server=replace(settings.server, url=url.rstrip("/"), token=token))
-
-
-def _store(path: Path, profile: str | None, settings: Settings) -> None:
-    """Comments and all other settings stay."""
-    import tomlkit
-
-    from momentarium_cli.rendezvous import write_private
-
-    text = ""
-    with contextlib.suppress(FileNotFoundError):
-        text = path.read_text("utf-8")
-    document = tomlkit.parse(text)
-    table = document if profile is None else document.setdefault("profile", {}).setdefault(profile, {})
-    server = table.setdefault("server", {})
-    server["url"], server["token"] = settings.server.url, settings.server.token
-    try:
-        write_private(path, tomlkit.dumps(document))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror}.", hint="Use --config FILE.") from error

@@ -4,9 +4,8 @@ import time
 from contextlib import AbstractContextManager
 from typing import Self
 
+from momentarium_cli.cli.interval import Interval, stamp
 from momentarium_cli.cli.output import duration, say, size
-
-_LINE_SECONDS = 10.0
 
 
 class Meter(AbstractContextManager["Meter"]):
@@ -59,20 +58,16 @@ class Meter(AbstractContextManager["Meter"]):
 class Lines(Meter):
     def __init__(self) -> None:
         super().__init__()
-        self._last = time.monotonic()
+        self._interval = Interval()
 
     def show(self) -> None:
-        now = time.monotonic()
-        if now - self._last < _LINE_SECONDS:
-            return
-        self._last = now
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        say(f"{stamp} {self._what}: {', '.join([self._objects, *self._pace()])}")
+        if self._interval.is_over():
+            say(f"{stamp()} {self._what}: {', '.join([self._objects, *self._pace()])}")
 
 
 class Bar(Meter):
     def __init__(self) -> None:
-        from momentarium_cli.cli.progress import new_progress
+        from momentarium_cli.cli.bars import new_progress
 
         self._progress = new_progress()
         self._task = self._progress.add_task("", total=None, detail="", speed="")

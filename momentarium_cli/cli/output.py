@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
     from rich.table import Table
@@ -102,6 +102,14 @@ def job_line(job: "JobStatus") -> str:
     if job.error_message:
         line += f" ({plain(job.error_message)})"
     return line
+
+
+def organizer_lines(jobs: "Iterable[JobStatus]") -> "Iterator[str]":
+    """What became of asking a model: what did not come of it, and what it did cost."""
+    jobs = list(jobs)
+    yield from dict.fromkeys(plain(job.organizer_note) for job in jobs if job.organizer_note)
+    if dollars := sum(job.organizer_cost or 0 for job in jobs):
+        yield f"Asking the model cost ${dollars:.4f}."
 
 
 def _markup_free(text: str) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from momentarium_cli.cli.app import app, command
-from momentarium_cli.cli.output import albums_table, console, count, job_line, plain, print_json, say
+from momentarium_cli.cli.output import albums_table, console, count, job_line, organizer_lines, print_json, say
 from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import JobFailed, NotFound, UsageError
 
@@ -79,8 +79,8 @@ def _show(jobs: "list[JobStatus]") -> None:
     typer.echo(f"import {jobs[0].import_id}: {count(sum(job.total for job in jobs), 'photo')}")
     for job in jobs:
         typer.echo(job_line(job))
-        if job.organizer_note:
-            typer.echo(f"  {plain(job.organizer_note)}")
+    for line in organizer_lines(jobs):
+        typer.echo(line)
     albums = {album.id: album for job in jobs for album in job.albums}
     if albums:
         console().print(albums_table(albums.values()))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from momentarium_cli.client.transport import Answer, Transport
+from momentarium_cli.client.transport import PATIENCE_SECONDS, Answer, Transport
 from momentarium_cli.errors import BadRequest
 from momentarium_cli.models import (
     Album,
@@ -67,9 +67,9 @@ class Api:
         answer = self.transport.call("POST", "/api/galleries/process", body=_dump(request), headers=headers)
         return _parsed(JobAccepted, answer)
 
-    def job(self, job_id: UUID | str) -> tuple[JobStatus, float]:
+    def job(self, job_id: UUID | str, *, patience: float = PATIENCE_SECONDS) -> tuple[JobStatus, float]:
         """How a job is doing, and in how many seconds to ask again."""
-        answer = self.transport.call("GET", f"/api/jobs/{job_id}/status")
+        answer = self.transport.call("GET", f"/api/jobs/{job_id}/status", patience=patience)
         return _parsed(JobStatus, answer), float(answer.headers.get("Retry-After", "3"))
 
     def jobs(self, import_id: UUID | str | None = None) -> list[JobStatus]:

@@ -1,23 +1,27 @@
-"""Cut photos, ordered by capture time, into batches at natural gaps."""
+"""Cut photos, in the order they are uploaded in, into batches at natural gaps."""
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
 
 from momentarium_cli.models import MAX_BATCH
 
-T = TypeVar("T")
 
-
-def cut(photos: Sequence[T], times: Sequence[float], limit: int = MAX_BATCH) -> Iterator[Sequence[T]]:
-    """Batches of at most `limit` photos, in order; `times` are seconds, ascending, one a photo.
+def first(times: Sequence[float], limit: int = MAX_BATCH) -> int:
+    """How many photos make the first batch. `times` are seconds, in order, of one photo more than `limit` if there are.
 
     A batch ends at the largest gap of its second half, so that an event is seldom torn and no batch is small.
     """
-    start = 0
-    while len(photos) - start > limit:
-        earliest, latest = start + limit // 2 + 1, start + limit
-        end = max(range(earliest, latest + 1), key=lambda i: (times[i] - times[i - 1], i))
-        yield photos[start:end]
-        start = end
-    if start < len(photos):
-        yield photos[start:]
+    if len(times) <= limit:
+        return len(times)
+    return max(range(limit // 2 + 1, limit + 1), key=lambda i: (abs(times[i] - times[i - 1]), i))
+
+
+def sizes(times: Iterable[float], limit: int = MAX_BATCH) -> Iterator[int]:
+    """How many photos are in each batch; no more than `limit` + 1 times are held at once."""
+    held: list[float] = []
+    for time in times:
+        held.append(time)
+        if len(held) > limit:
+            yield (size := first(held, limit))
+            del held[:size]
+    if held:
+        yield len(held)

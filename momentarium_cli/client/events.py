@@ -1,6 +1,7 @@
 """What bulk work tells while it goes on: frozen values, one a thing that happened. Only the CLI renders them."""
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +15,9 @@ class Event:
     name: ClassVar[str]
 
     def as_json(self) -> dict[str, Any]:
-        return {"event": self.name, "schema": SCHEMA} | {key: _plain(value) for key, value in asdict(self).items()}
+        return {"event": self.name, "schema": SCHEMA} | {
+            each.name: _plain(getattr(self, each.name)) for each in fields(self)
+        }
 
 
 def _plain(value: Any) -> Any:
@@ -23,7 +26,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def printable(path: Path) -> str:
+def printable(path: Path | str) -> str:
     """A path as text that can be printed and stored; bytes that are not UTF-8 become replacement characters."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -49,7 +52,7 @@ class Found(Event):
 
 @dataclass(frozen=True, slots=True)
 class Unchanged(Event):
-    """A photo that an earlier run has dealt with; it was not read."""
+    """A photo that an earlier run has dealt with; it was not read, or its bytes are still those."""
 
     name: ClassVar[str] = "unchanged"
     path: Path
@@ -67,7 +70,7 @@ class Skipped(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeftOut(Event):
-    """A folder that is not walked, and why; what is in it is not counted."""
+    """A folder that is not walked, or a file that is not chosen, and why; it is not counted."""
 
     name: ClassVar[str] = "left_out"
     path: Path
@@ -152,6 +155,42 @@ class JobProgress(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Albums(Event):
+    """A job has ended while photos are still being uploaded: albums that can be looked at already."""
+
+    name: ClassVar[str] = "albums"
+    job_id: str
+    albums: tuple[AlbumSummary, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"event": self.name, "schema": SCHEMA, "job": self.job_id, "albums": _album_list(self.albums)}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated(Event):
+    """The end of a dry run: what the real one would send, about how long that takes and what becomes of it.
+
+    `seconds` is None where nothing was sent yet that would tell the speed; `dollars` is what asking a model costs at
+    most, about, None where no model is asked whose price is known.
+    """
+
+    name: ClassVar[str] = "estimated"
+    files: int
+    bytes: int
+    seconds: float | None
+    albums: int
+    dollars: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReached(Event):
+    """The run ends before all is done, as `max_duration` or `max_transfer` was reached; a later one goes on."""
+
+    name: ClassVar[str] = "budget_reached"
+    budget: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary(Event):
     """The end of the run. All counts are files, and `found` is the sum of the six after it."""
 
@@ -178,5 +217,30 @@ class Summary(Event):
             **plain,
             "elapsed_seconds": round(self.elapsed_seconds, 3),
             "jobs": [{"id": str(job.id), "status": job.status.value} for job in self.jobs],
-            "albums": [{"id": album.id, "title": album.title, "photos": album.photos} for album in self.albums],
+            "albums": _album_list(self.albums),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Busy(Event):
+    """Another run holds the lock: nothing was done, or it was handed over and will be."""
+
+    name: ClassVar[str] = "busy"
+    text: str
+    handed_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DoneForAnother(Event):
+    """What another run handed over was imported; `errand` is how that run called itself."""
+
+    name: ClassVar[str] = "done_for_another"
+    errand: str
+    summary: Summary
+
+    def as_json(self) -> dict[str, Any]:
+        return {"event": self.name, "schema": SCHEMA, "errand": self.errand, "summary": self.summary.as_json()}
+
+
+def _album_list(albums: Iterable[AlbumSummary]) -> list[dict[str, Any]]:
+    return [{"id": album.id, "title": album.title, "photos": album.photos} for album in albums]

@@ -1,34 +1,44 @@
 """One import: survey, batches, upload, jobs, albums; told as events, ended by a summary that adds up."""
 
-import logging
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as StopEvent
 from uuid import UUID
 
 from uuid6 import uuid7
 
-from momentarium_cli.client import batches, events, poll
+from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth, Timetable
+from momentarium_cli.client.budget import Budget, Limit
+from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event, Summary
+from momentarium_cli.client.jobs import Jobs
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.nearest import Nearest
-from momentarium_cli.client.process import Processor
-from momentarium_cli.client.records import BatchState, File
+from momentarium_cli.client.order import Order
+from momentarium_cli.client.plan import OnDevice, Plan
+from momentarium_cli.client.process import Processor, waited
+from momentarium_cli.client.records import BatchState, Counted
+from momentarium_cli.client.rehearsal import Rehearsal
 from momentarium_cli.client.send import Staging
+from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.survey import Survey
-from momentarium_cli.client.upload import Load, Uploader
-from momentarium_cli.errors import InsufficientStorage
-from momentarium_cli.models import AlbumSummary, JobState, JobStatus, Me
+from momentarium_cli.client.upload import Uploader
+from momentarium_cli.client.work import Load
+from momentarium_cli.errors import InsufficientStorage, Stopped
+from momentarium_cli.models import Me
+from momentarium_cli.photos.choice import EVERYTHING, Choice
 from momentarium_cli.photos.decode import Decoder
-
-log = logging.getLogger(__name__)
+from momentarium_cli.photos.hasher import Hasher
 
 _PREVIEW_BYTES = 256 << 10  # what a preview takes, about
-_PENDING = "pending"
+_BEGUN_ANEW = (
+    "it was damaged and is begun anew from what the server knows; photos are read once more, and none is sent twice"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,43 +48,17 @@ class Options:
     dry_run: bool = False
     wait: bool = True
     timeout: float | None = None  # seconds to wait for the jobs
+    order: Order = Order.OLDEST
+    choice: Choice = EVERYTHING
+    retry_failed: bool = False  # only what failed in earlier runs
+    previews: bool = True  # made here; else the server makes them of the originals
+    bandwidth: Timetable = UNLIMITED
+    concurrency: int | None = None  # files sent at once; None: as many as turn out to be best
 
-
-@dataclass(slots=True)
-class _Tally:
-    """Counts of files; each file of the paths is in exactly one of them."""
-
-    found: dict[Path, str] = field(default_factory=dict)  # what has become of each so far
-    others: Counter[str] = field(default_factory=Counter)  # the files that were never Found
-    bytes_uploaded: int = 0
-
-    def count(self, event: Event) -> None:
-        match event:
-            case events.Found():
-                self.found[event.path] = _PENDING
-            case events.Unchanged():
-                self._settle(event.path, "unchanged")
-            case events.Uploaded():
-                self._settle(event.path, "uploaded")
-                self.bytes_uploaded += event.size_bytes
-            case events.Duplicate():
-                self._settle(event.path, "duplicates")
-            case events.Skipped():
-                self._settle(event.path, "skipped")
-            case events.Failed():
-                self._settle(event.path, "failed")
-
-    def is_pending(self, path: Path) -> bool:
-        return self.found.get(path) == _PENDING
-
-    def counts(self) -> Counter[str]:
-        return self.others + Counter(self.found.values())
-
-    def _settle(self, path: Path, end: str) -> None:
-        if path in self.found:
-            self.found[path] = end
-        else:
-            self.others[end] += 1
+    @property
+    def is_selective(self) -> bool:
+        """Whether there may be photos that the run is not to take: that it finds none is then no failure."""
+        return self.retry_failed or not self.choice.is_everything
 
 
 class Import:
@@ -94,147 +78,171 @@ class Import:
         staging: Staging | None = None,
         region: str | None = None,
         stop: StopEvent | None = None,
+        budget: Budget | None = None,
+        settling: Settling | None = None,
     ) -> None:
         self._api, self._me, self._journal = api, me, journal
-        self._paths, self._options, self._staging = paths, options, staging
+        self._options, self._staging = options, staging
         self._stop = stop or StopEvent()
+        self._budget = budget or Budget(self._stop)
+        self._decoder = Decoder()
+        self._survey = Survey(
+            paths,
+            journal,
+            self._decoder,
+            self._budget,
+            choice=options.choice,
+            retry_failed=options.retry_failed,
+            settling=settling,
+        )
+        self._plan = Plan(journal, options.order)
         self._nearest = Nearest(api.transport, me.regions, region)
-        self._tally = _Tally()
+        self._processor = Processor(api, journal)
+        self._jobs = Jobs(api, journal, self._budget.deadline)
         self._started = time.monotonic()
-        self._jobs: dict[str, JobStatus | None] = {}
+        self._bytes_uploaded = 0
+        self._is_cut_short = False
         self._unfinished = journal.unfinished()
         # An import that was interrupted goes on under its own id; one whose photos are all accepted is complete.
         interrupted = [batch for batch in self._unfinished if batch.state is not BatchState.ACCEPTED]
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
-        self._processor = Processor(api, journal)
+        self._bandwidth = Bandwidth(options.bandwidth, self._budget)
+
+    @property
+    def options(self) -> Options:
+        return self._options
 
     def events(self) -> Iterator[Event]:
         for event in self._events():
-            self._tally.count(event)
+            if isinstance(event, events.Sent):
+                self._budget.sent(event.bytes)
             yield event
         yield self.summary()
 
     def summary(self) -> Summary:
         """The counts so far; also after an error or a signal."""
-        counts = self._tally.counts()
+        counts = self._journal.counts() + self._survey.counts
         return Summary(
             import_id=str(self.id),
             found=counts.total(),
-            uploaded=counts["uploaded"],
-            duplicates=counts["duplicates"],
-            unchanged=counts["unchanged"],
-            skipped=counts["skipped"],
-            failed=counts["failed"],
-            pending=counts[_PENDING],
-            bytes_uploaded=self._tally.bytes_uploaded,
+            **{counted.value: counts[counted] for counted in Counted},
+            bytes_uploaded=self._bytes_uploaded,
             elapsed_seconds=time.monotonic() - self._started,
-            jobs=tuple(job for job in self._jobs.values() if job is not None),
-            albums=self._albums(),
+            jobs=self._jobs.known,
+            albums=self._jobs.albums,
         )
 
     def _events(self) -> Iterator[Event]:
         yield events.Started(str(self.id), self._api.transport.server.url, self._me.storage)
-        with Decoder() as decoder:
-            yield from Survey(self._paths, self._journal, decoder, self._stop).events()
-            waiting = self._journal.waiting()
-            planned = list(batches.cut(waiting, [file.taken_sort or 0.0 for file in waiting]))
-            yield events.Planned(len(waiting), sum(file.stat.size for file in waiting), len(planned))
+        if self._journal.db.is_new_for_damaged:
+            yield events.Warned(self._journal.path, _BEGUN_ANEW)
+        with self._decoder:
+            yield from self._survey.events()
+            yield events.Planned(*self._plan.total(), self._plan.batches())
+            if self._options.dry_run:
+                yield from Rehearsal(self._journal, self._plan, self._stop, organizer=self._me.organizer).events()
             if self._options.dry_run or self._stop.is_set():
                 return
-            self._check_space(waiting)
-            yield from self._go_on(decoder)
-            yield from self._upload(decoder, self._new_loads(planned))
+            if self._budget.is_set():
+                yield from self._cut_short()
+            else:
+                self._check_space()
+                yield from self._go_on()
+                yield from self._upload()
+                if self._budget.reached and self._journal.counts()[Counted.PENDING]:
+                    yield from self._cut_short()
         if self._options.wait and not self._stop.is_set():
             yield from self._follow()
         else:
-            yield from self._look()
+            yield from self._jobs.look()
+
+    def _follow(self) -> Iterator[Event]:
+        try:
+            yield from self._jobs.follow(self._options.timeout)
+        except Stopped:
+            if self._stop.is_set():
+                raise
+            yield from self._jobs.look()
+            if not self._is_cut_short:
+                yield events.BudgetReached(Limit.DURATION.value)
 
     # --- upload ------------------------------------------------------------------------------------------------
 
-    def _check_space(self, waiting: Sequence[File]) -> None:
+    def _check_space(self) -> None:
         """Before the first byte, for a library that has no photo yet; later the server knows what is new."""
         free = self._me.storage_free_bytes
-        needed = sum(_PREVIEW_BYTES + (0 if self._reflinked(file) else file.stat.size) for file in waiting)
-        if free is not None and self._me.photos == 0 and needed > free:
+        if free is None or self._me.photos:
+            return
+        needed = sum(part.files * _PREVIEW_BYTES + self._copied_bytes(part) for part in self._plan.by_device())
+        if needed > free:
             left = f"{free / 1e6:,.0f} MB left to fill"
             raise InsufficientStorage(
                 f"{self._me.storage} has {left}, and about {needed / 1e6:,.0f} MB are to come.",
                 hint="Free some space there, or set data_dir or storage.url to a larger disk.",
             )
 
-    def _reflinked(self, file: File) -> bool:
-        return self._staging is not None and self._staging.takes(file.path, file.stat.dev)
+    def _copied_bytes(self, part: OnDevice) -> int:
+        is_reflinked = self._staging is not None and self._staging.takes(part.example, part.device)
+        return 0 if is_reflinked else part.bytes
 
-    def _go_on(self, decoder: Decoder) -> Iterator[Event]:
-        """Batches that an earlier run left behind."""
-        loads = []
+    def _go_on(self) -> Iterator[Event]:
+        """Batches that an earlier run left behind, and that have no photos to send."""
         for batch in self._unfinished:
             if batch.state is BatchState.ACCEPTED and batch.job_id:
-                self._jobs[batch.job_id] = None
+                self._jobs.began(batch.job_id)
                 continue
             self._journal.release_missing(batch.id)
-            files = self._journal.members(batch.id, stored=False)
-            if batch.state is BatchState.CLOSED and files:
-                loads.append(Load(batch.id, files))
-            else:
-                yield from self._process(batch.id)
-        yield from self._upload(decoder, iter(loads))
+            if batch.state is not BatchState.CLOSED or not self._plan.left_of(batch.id):
+                yield from waited(self._process(batch.id))
 
-    def _upload(self, decoder: Decoder, loads: Iterator[Load]) -> Iterator[Event]:
-        uploader = Uploader(
-            self._api,
-            self._journal,
-            decoder,
-            import_id=self.id,
-            staging=self._staging,
-            stored=self._process,
-            stop=self._stop,
-            region=lambda: self._nearest.region,
-        )
-        yield from uploader.events(loads)
+    def _cut_short(self) -> Iterator[Event]:
+        """The budget is reached: what is stored is organized, and what is not leaves its batch for the next run."""
+        if self._stop.is_set() or self._budget.reached is None:
+            return
+        for batch in self._journal.unfinished():
+            if batch.state is BatchState.CLOSED:
+                self._journal.release_pending(batch.id)
+                yield from waited(self._process(batch.id))
+        self._is_cut_short = True
+        yield events.BudgetReached(self._budget.reached.value)
 
-    def _new_loads(self, planned: Sequence[Sequence[File]]) -> Iterator[Load]:
-        for files in planned:
+    def _upload(self) -> Iterator[Event]:
+        began, files = time.monotonic(), 0
+        with nullcontext(self._decoder) if self._options.previews else Hasher() as preparer:
+            uploader = Uploader(
+                self._api,
+                self._journal,
+                preparer,
+                import_id=self.id,
+                staging=self._staging,
+                stored=self._process,
+                stop=self._budget,
+                region=lambda: self._nearest.region,
+                level=Level(self._options.concurrency),
+                bandwidth=self._bandwidth,
+                meanwhile=self._jobs.glance if self._options.wait else lambda: iter(()),
+            )
+            for event in uploader.events(self._loads()):
+                if isinstance(event, events.Uploaded):
+                    files += 1
+                    self._bytes_uploaded += event.size_bytes
+                yield event
+        if files:
+            self._journal.note_speed(files, self._bytes_uploaded, time.monotonic() - began)
+
+    def _loads(self) -> Iterator[Load]:
+        """Batch after batch, each taken from the journal when its turn comes."""
+        for batch in self._unfinished:
+            if batch.state is BatchState.CLOSED and (left := self._plan.left_of(batch.id)):
+                yield Load(batch.id, self._journal.files(left))
+        while new := self._plan.next_batch():
             batch_id = UUID(str(uuid7()))
-            self._journal.close_batch(batch_id, self.id, [file.id for file in files])
-            yield Load(batch_id, files)
+            self._journal.close_batch(batch_id, self.id, new)
+            yield Load(batch_id, self._journal.files(new))
 
-    def _process(self, batch_id: UUID) -> Iterator[Event]:
+    def _process(self, batch_id: UUID) -> Iterator[Event | None]:
         import_id = next((batch.import_id for batch in self._unfinished if batch.id == batch_id), self.id)
-        for file in self._journal.members(batch_id, stored=True):
-            if self._tally.is_pending(file.path):  # an earlier run has stored it
-                yield events.Unchanged(file.path)
         for event in self._processor.process(batch_id, import_id):
             if isinstance(event, events.JobStarted):
-                self._jobs[event.job_id] = None
+                self._jobs.began(event.job_id)
             yield event
-
-    # --- jobs --------------------------------------------------------------------------------------------------
-
-    def _follow(self) -> Iterator[Event]:
-        for event in poll.follow(self._api, list(self._jobs), self._stop, timeout=self._options.timeout):
-            self._note(event.job)
-            yield event
-
-    def _look(self) -> Iterator[Event]:
-        """How the jobs are doing, without waiting for them."""
-        for job_id in self._jobs:
-            status, _ = self._api.job(job_id)
-            self._note(status)
-            yield events.JobProgress(status)
-
-    def _note(self, status: JobStatus) -> None:
-        """A job that failed is told again by every run, until it is retried or was cancelled on purpose."""
-        self._jobs[str(status.id)] = status
-        if status.status is JobState.COMPLETED or status.error_code == "cancelled":
-            self._journal.done_job(str(status.id))
-
-    def _albums(self) -> tuple[AlbumSummary, ...]:
-        """The albums of all jobs; one that several jobs filled counts the photos of all of them."""
-        merged: dict[int, AlbumSummary] = {}
-        for job in self._jobs.values():
-            for album in job.albums if job else ():
-                before = merged.get(album.id)
-                photos = album.photos + (before.photos if before else 0)
-                merged[album.id] = album.model_copy(update={"photos": photos})
-        return tuple(sorted(merged.values(), key=lambda album: (album.starts_at is None, album.starts_at, album.id)))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,51 @@ class BatchState(StrEnum):
     DONE = "done"
 
 
+class Counted(StrEnum):
+    """Where a run counts a file; the names are those of the summary."""
+
+    PENDING = "pending"
+    UPLOADED = "uploaded"
+    DUPLICATES = "duplicates"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file as the first pass found it; `is_new` where the journal has no row of its path."""
+
+    path: Path
+    stat: FileStat
+    filename: str
+    folder: str | None
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A file that an earlier run has seen."""
+
+    id: int
+    path: Path
+    columns: tuple[int, ...]  # as stat_columns makes them, without the device: a disk gets another when mounted anew
+    state: FileState
+    described: bool  # its metadata was read
+    day: str | None
+    folder: str | None
+    error: str | None
+
+    def is_still(self, stat: FileStat) -> bool:
+        """Whether it is the same as then."""
+        return self.columns == stat_columns(stat)[1:]
+
+    @property
+    def taken_on(self) -> date | None:
+        """The local day it was taken on; None where only the mtime says one."""
+        return date.fromisoformat(self.day) if self.day else None
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A row. `metadata` is there once the file was described, `storage_key` once it is stored."""
@@ -47,6 +93,12 @@ class File:
     error: str | None
 
 
+FILE_COLUMNS = (
+    "id, path, device, inode, size, mtime_ns, ctime_ns, state, filename, folder, content_type, metadata, taken_sort,"
+    " sha256, storage_key, decode_error, error"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     id: UUID
@@ -57,11 +109,9 @@ class Batch:
 
 def stat_columns(stat: FileStat) -> tuple[int, ...]:
     # Devices and inodes of some file systems are unsigned 64-bit; SQLite's integers are signed.
-    return (_signed(stat.dev), _signed(stat.inode), stat.size, stat.mtime_ns, stat.ctime_ns)
-
-
-def _signed(number: int) -> int:
-    return (number + 2**63) % 2**64 - 2**63
+    device = stat.dev if stat.dev < 1 << 63 else stat.dev - (1 << 64)
+    inode = stat.inode if stat.inode < 1 << 63 else stat.inode - (1 << 64)
+    return (device, inode, stat.size, stat.mtime_ns, stat.ctime_ns)
 
 
 def file_of(row: Sequence[Any]) -> File:

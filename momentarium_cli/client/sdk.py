@@ -1,5 +1,6 @@
 """The SDK: what the command does, for programs."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,18 +13,19 @@ from uuid6 import uuid7
 from momentarium_cli import config
 from momentarium_cli.client import poll
 from momentarium_cli.client.api import Api
+from momentarium_cli.client.budget import Budget
 from momentarium_cli.client.embedded import EmbeddedServer
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Import, Options
-from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.open_import import IfHeld, OpenImport
 from momentarium_cli.client.send import Staging
+from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.transport import FixedServer, Server, Transport
 from momentarium_cli.config import Settings
-from momentarium_cli.errors import LockHeld, NotAllowed, Stopped, UsageError
+from momentarium_cli.errors import NotAllowed, NothingUsable, UsageError
 from momentarium_cli.models import Album, AlbumLevel, AlbumNode, JobAccepted, JobStatus, Me, Photo, ProcessImage
-from momentarium_cli.rendezvous import Lock
 
-_LOOK_SECONDS = 0.2
+log = logging.getLogger(__name__)
 
 
 class Momentarium:
@@ -78,21 +80,40 @@ class Momentarium:
     # --- photos ------------------------------------------------------------------------------------------------
 
     def events(
-        self, paths: Sequence[str | Path], *, options: Options | None = None, lock_wait: bool = False
+        self, paths: Sequence[str | Path], *, options: Options | None = None, if_held: IfHeld = IfHeld.FAIL
     ) -> Iterator[Event]:
         """Import photos, telling what happens; the last event is the Summary. Close the iterator to stop early.
 
-        LockHeld: another import into this library is running here, and `lock_wait` is not set.
+        Before it ends, what other runs handed over meanwhile is imported, too. LockHeld: another import into this
+        library is running here; HandedOver: it will import these, too.
         """
-        run = self.open_import(paths, options=options, lock_wait=lock_wait)
-        with run as import_:
-            yield from import_.events()
+        with self.open_import(paths, options=options, if_held=if_held) as turn:
+            for import_, errand in turn.imports():
+                if errand is not None:
+                    _run(import_, errand)
+                    continue
+                for event in import_.events():
+                    if isinstance(event, Summary):
+                        summary = event
+                    else:
+                        yield event
+        yield summary
 
     def open_import(
-        self, paths: Sequence[str | Path], *, options: Options | None = None, lock_wait: bool = False
-    ) -> "OpenImport":
-        """An import in a with-block, for whoever wants its summary even after an error."""
-        return OpenImport(self, [Path(path).expanduser() for path in paths], options or Options(), lock_wait=lock_wait)
+        self,
+        paths: Sequence[str | Path],
+        *,
+        options: Options | None = None,
+        if_held: IfHeld = IfHeld.FAIL,
+        budget: Budget | None = None,
+        settling: Settling | None = None,
+    ) -> OpenImport:
+        """A turn at the library in a with-block, for whoever wants an import's summary even after an error.
+
+        Of files that are still being written, `settling` says so, and they are left out.
+        """
+        expanded = [Path(path).expanduser() for path in paths]
+        return OpenImport(self, expanded, options or Options(), if_held, budget, settling)
 
     def upload(self, paths: Sequence[str | Path]) -> Summary:
         """Upload every photo under `paths`; jobs that organize them begin, and are not waited for."""
@@ -148,45 +169,11 @@ class Momentarium:
         return self._staging
 
 
-class OpenImport:
-    """An import that holds its library's lock and journal while the block lasts."""
-
-    def __init__(self, momentarium: Momentarium, paths: Sequence[Path], options: Options, *, lock_wait: bool) -> None:
-        self._momentarium, self._paths, self._options = momentarium, paths, options
-        self._lock_wait = lock_wait
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Import:
-        with ExitStack() as stack:
-            me = self._momentarium.me()
-            base = self._momentarium.settings.data_dir / "journals" / str(me.library_id)
-            what = "momentarium upload " + " ".join(str(path) for path in self._paths)
-            lock = Lock(base.with_suffix(".lock"))
-            stack.enter_context(self._acquired(lock, what))
-            journal = Journal(base.with_suffix(".sqlite3"))
-            stack.callback(journal.close)
-            self._stack = stack.pop_all()
-        return Import(
-            self._momentarium.api,
-            me,
-            journal,
-            self._paths,
-            options=self._options,
-            staging=self._momentarium.staging,
-            region=self._momentarium.settings.storage.region,
-            stop=self._momentarium.stop,
-        )
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def _acquired(self, lock: Lock, what: str) -> Lock:
-        """Waiting for another import can be stopped."""
-        while True:
-            try:
-                return lock.acquire(what=what, wait=_LOOK_SECONDS if self._lock_wait else 0)
-            except LockHeld:
-                if not self._lock_wait:
-                    raise
-            if self._momentarium.stop.is_set():
-                raise Stopped("Stopped while waiting for another upload to end; nothing was done.")
+def _run(import_: Import, errand: str) -> None:
+    """Import what another run handed over."""
+    log.info("importing what %s handed over", errand)
+    try:
+        for _ in import_.events():
+            pass
+    except NothingUsable as error:
+        log.warning("%s: %s", errand, error)

@@ -3,20 +3,21 @@
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from threading import Event
 
+from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth
 from momentarium_cli.client.transport import Transport
 from momentarium_cli.errors import AlreadyStored, Stopped
 from momentarium_cli.models import Adopt, SignedPart, SignedRequest, UploadSlot
 from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 from momentarium_cli.photos.scan import FileStat
+from momentarium_cli.wire import Piece
 
-_CHUNK_BYTES = 1 << 18
 _FINISH_BYTES = 8 << 20  # what is left of a file when the run is stopped is sent if it is no more than this
 _FICLONE = 0x40049409  # linux/fs.h: share the source's blocks with this file
 
@@ -69,19 +70,25 @@ class Sender:
     """Thread-safe. `progress` is told bytes as they go, negative ones where they have to go again."""
 
     def __init__(
-        self, transport: Transport, progress: Callable[[int], None], staging: Staging | None, stop: Event
+        self,
+        transport: Transport,
+        progress: Callable[[int], None],
+        staging: Staging | None,
+        stop: Event,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self._transport = transport
         self._progress = progress
         self._staging = staging
         self._stop = stop
+        self._bandwidth = bandwidth or Bandwidth(UNLIMITED, stop)
 
     def send(
         self, path: Path, prepared: Prepared, slot: UploadSlot, part_stored: Callable[[], None] = _nothing
     ) -> None:
         """Store what the slot asks for, telling each part. ChangedWhileRead: the file is no longer what was hashed."""
         if slot.preview is not None and prepared.preview is not None:
-            self._put(slot.preview, prepared.preview)
+            self._put(slot.preview, self._pieces(prepared.preview))
         if slot.original is not None:
             self._original(path, prepared, slot.original)
         elif slot.parts is not None:
@@ -104,11 +111,12 @@ class Sender:
             left -= size
             self._progress(size)
 
-        def body(file: FileIO, end: int) -> Iterator[bytes]:
-            while chunk := file.read(min(_CHUNK_BYTES, left - end)):
+        def body(file: FileIO, slice_: _Slice, end: int) -> Iterator[Piece]:
+            while (size := min(self._bandwidth.piece, left - end)) > 0:
                 self._check_stop(left)
-                yield chunk
-                pass_on(len(chunk))
+                self._bandwidth.take(size)
+                yield Piece(file, slice_.start + slice_.size - (left - end), size)
+                pass_on(size)
             _check_unchanged(path, file, prepared)
 
         try:
@@ -116,20 +124,29 @@ class Sender:
             with path.open("rb", buffering=0) as file:
                 for slice_ in slices:
                     _check_unchanged(path, file, prepared)
-                    file.seek(slice_.start)
                     end = left - slice_.size
-                    self._put(slice_.request, body(file, end))
+                    self._put(slice_.request, body(file, slice_, end))
                     pass_on(left - end)  # a store that has it already did not read to the end
                     stored()
-        except BaseException:
+        except BaseException as error:
             self._progress(left - prepared.size)
+            if isinstance(error, EOFError):
+                raise _changed(path) from error
             raise
+
+    def _pieces(self, data: bytes) -> Iterator[bytes]:
+        start = 0
+        while start < len(data):
+            piece = data[start : start + self._bandwidth.piece]
+            self._bandwidth.take(len(piece))
+            yield piece
+            start += len(piece)
 
     def _check_stop(self, left: int) -> None:
         if self._stop.is_set() and left > _FINISH_BYTES:
             raise Stopped("Stopped while a large file was being sent.")
 
-    def _put(self, request: SignedRequest, body: bytes | Iterator[bytes]) -> None:
+    def _put(self, request: SignedRequest, body: Iterable[bytes | Piece]) -> None:
         # An answer that was lost makes the next try "already stored": what is there has the signed checksum.
         with suppress(AlreadyStored):
             self._transport.send(request.method, request.url, request.headers, body)
@@ -170,4 +187,8 @@ def _reflink(source: Path, target: Path) -> None:
 def _check_unchanged(path: Path, file: FileIO, prepared: Prepared) -> None:
     now = FileStat.of(os.fstat(file.fileno()))
     if (now.size, now.mtime_ns) != (prepared.stat.size, prepared.stat.mtime_ns):
-        raise ChangedWhileRead(f"{path.name} changed while it was being uploaded")
+        raise _changed(path)
+
+
+def _changed(path: Path) -> ChangedWhileRead:
+    return ChangedWhileRead(f"{path.name} changed while it was being uploaded")

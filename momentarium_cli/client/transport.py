@@ -1,4 +1,4 @@
-"""HTTP: the only module that knows httpx.
+"""HTTP: the only module that knows httpx. Bodies to a store go by `wire`, unless a proxy is in between.
 
 A call is repeated while the server is out of reach or says so itself (429, 5xx), with full-jitter exponential
 back-off, for as long as `patience` lasts. What the server says is wrong becomes the same error class here as there.
@@ -7,31 +7,30 @@ back-off, for as long as `patience` lasts. What the server says is wrong becomes
 import json
 import random
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from ssl import SSLContext
 from threading import Event, Lock
 from typing import Any, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from momentarium_cli import __version__
-from momentarium_cli.client.store_errors import MAX_BYTES, is_lasting, store_error
-from momentarium_cli.errors import (
-    BadRequest,
-    MomentariumError,
-    NotAllowed,
-    ServerUnreachable,
-    Stopped,
-    Temporary,
-    Throttled,
-)
+from momentarium_cli.client.answers import api_error, not_ours, stored_error
+from momentarium_cli.client.store_errors import MAX_BYTES, is_lasting
+from momentarium_cli.errors import BadRequest, NotAllowed, ServerUnreachable, Stopped, Temporary
+from momentarium_cli.wire import Body, Piece, Reply, Wire, WireError, WireTimeout
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0  # with a server that is out of reach
 MAX_CONNECTIONS = 32
 
+_USER_AGENT = f"momentarium/{__version__}"
 _CHECK_SERVER = "Check that it runs and that server.url is right."
 _CHECK_STORE = "It is the store: check that it runs and can be reached from here."
 
@@ -71,7 +70,7 @@ class Answer:
         try:
             return json.loads(self._content)
         except ValueError as error:
-            raise _not_ours() from error
+            raise not_ours() from error
 
 
 class Transport:
@@ -83,8 +82,11 @@ class Transport:
         self._stop = stop or Event()
         self._clients: dict[tuple[bool, bool], httpx.Client] = {}
         self._making = Lock()
+        self._wire = Wire(_tls, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS)
+        self._direct: dict[str, bool] = {}  # by origin
 
     def close(self) -> None:
+        self._wire.close()
         for client in self._clients.values():
             client.close()
 
@@ -108,7 +110,7 @@ class Transport:
         body: Any = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        patience: float = 60.0,
+        patience: float = PATIENCE_SECONDS,
     ) -> Answer:
         """One call of the API, repeated for up to `patience` seconds while the server is out of reach."""
         for delay in _delays(patience):
@@ -122,22 +124,33 @@ class Transport:
                     self.server.revive()
         raise AssertionError("the last delay is None")
 
-    def send(self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes) -> int:
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> int:
         """One request to the store, as signed. Returns the status if it is good; raises our error for it if not."""
         url = self.absolute(url)
-        with (
-            self._to_store(url),
-            self._client(url).stream(method, url, headers=dict(headers), content=body) as response,
-        ):
-            _check_stored(response)
-            return response.status_code
+        with self._to_store(url):
+            send = self._wire.send if self._is_direct(url) else self._by_proxy
+            reply = send(method, url, {"User-Agent": _USER_AGENT, **headers}, body, keep=MAX_BYTES)
+        _check_stored(url, reply)
+        return reply.status
+
+    def _by_proxy(self, method: str, url: str, headers: Mapping[str, str], body: Body, *, keep: int) -> Reply:
+        read = body if isinstance(body, bytes) else map(_bytes, body)
+        with self._client(url).stream(method, url, headers=dict(headers), content=read) as response:
+            return _reply(response, keep)
+
+    def _is_direct(self, url: str) -> bool:
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._direct:
+            self._direct[origin] = _is_loopback(url) or not _has_proxy(parts.scheme, httpx.URL(url).host)
+        return self._direct[origin]
 
     def stream(self, url: str) -> Iterator[bytes]:
         """The bytes at a signed address."""
         url = self.absolute(url)
         with self._to_store(url), self._client(url).stream("GET", url) as response:
             if not response.is_success:
-                _check_stored(response)
+                _check_stored(url, _reply(response, MAX_BYTES))
             yield from response.iter_raw(1 << 18)
 
     def seconds_to(self, url: str, timeout: float) -> float:
@@ -172,7 +185,7 @@ class Transport:
             )
         if response.is_success:
             return Answer(response)
-        raise _error(response, response.content)
+        raise api_error(_origin(url), response.status_code, response.headers.get("Retry-After"), response.content)
 
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
@@ -193,11 +206,11 @@ def _translated(url: str, hint: str = _CHECK_SERVER) -> Iterator[None]:
     where = url.partition("?")[0]
     try:
         yield
-    except httpx.TimeoutException as error:
+    except (httpx.TimeoutException, WireTimeout) as error:
         raise ServerUnreachable(f"{_origin(where)} did not answer in time.", hint="Try again later.") from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise BadRequest(f"{where!r} is not an address.", hint="Check server.url.") from error
-    except httpx.RequestError as error:
+    except (httpx.RequestError, WireError) as error:
         raise ServerUnreachable(f"{_origin(where)} cannot be reached: {error}.", hint=hint) from error
 
 
@@ -205,7 +218,7 @@ def _new_client(*, secure: bool, loopback: bool) -> httpx.Client:
     return httpx.Client(
         timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
         limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
-        headers={"User-Agent": f"momentarium/{__version__}"},
+        headers={"User-Agent": _USER_AGENT},
         trust_env=not loopback,
         verify=secure,
     )
@@ -229,60 +242,32 @@ def _is_loopback(url: str) -> bool:
     return httpx.URL(url).host in ("127.0.0.1", "::1", "localhost")
 
 
-def _check_stored(response: httpx.Response) -> None:
-    """Read an answer of the store, of which no more matters than how it begins; raise the error that it is."""
+def _has_proxy(scheme: str, host: str) -> bool:
+    proxies = getproxies()
+    return (scheme in proxies or "all" in proxies) and not proxy_bypass(host)
+
+
+def _tls() -> SSLContext:
+    """The certificates that httpx trusts."""
+    context = httpx.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _bytes(piece: bytes | Piece) -> bytes:
+    return piece.read() if isinstance(piece, Piece) else piece
+
+
+def _reply(response: httpx.Response, keep: int) -> Reply:
     body = b""
     for chunk in response.iter_bytes():
         body += chunk
-        if len(body) > MAX_BYTES:
+        if len(body) > keep:
             break
-    if not response.is_success:
-        origin = _origin(str(response.url))
-        raise store_error(origin, response.status_code, body, _retry_after(response)) or _error(response, body)
+    return Reply(response.status_code, response.headers, body)
 
 
-def _error(response: httpx.Response, body: bytes) -> MomentariumError:
-    """The error that the server raised, as it was raised there."""
-    try:
-        problem = json.loads(body)
-        detail, code = str(problem["detail"]), str(problem["code"])
-    except (ValueError, KeyError, TypeError):
-        return _for_status(response)
-    cls = _by_status(response.status_code)
-    for candidate in _classes(MomentariumError):
-        if candidate.code == code:
-            cls = candidate
-    return cls(detail, code=code, retry_after=_retry_after(response), details=problem.get("errors", ()))
-
-
-def _for_status(response: httpx.Response) -> MomentariumError:
-    if response.status_code == 429:
-        return Throttled("The server asks to go slower.", retry_after=_retry_after(response))
-    if response.status_code >= 500:
-        message = f"{_origin(str(response.url))} answers {response.status_code}."
-        return Temporary(message, retry_after=_retry_after(response))
-    return _not_ours()
-
-
-def _not_ours() -> MomentariumError:
-    return BadRequest(
-        "What answers at server.url is not Momentarium.",
-        hint="Check the address, and that no proxy or sign-in page answers in its place.",
-    )
-
-
-def _by_status(status: int) -> type[MomentariumError]:
-    if status == MomentariumError.status:
-        return MomentariumError
-    return next((cls for cls in _classes(MomentariumError) if cls.status == status), BadRequest)
-
-
-def _classes(cls: type[MomentariumError]) -> Iterator[type[MomentariumError]]:
-    yield cls
-    for child in cls.__subclasses__():
-        yield from _classes(child)
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    text = response.headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else None
+def _check_stored(url: str, reply: Reply) -> None:
+    """Raise the error that a store's answer is, if it is one."""
+    if not 200 <= reply.status < 300:
+        raise stored_error(_origin(url), reply.status, reply.headers.get("Retry-After"), reply.body)

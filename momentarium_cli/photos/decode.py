@@ -60,6 +60,7 @@ class Decoder:
         nice: int = 0,
     ) -> None:
         self.workers = workers or os.cpu_count() or 1
+        self.ahead = 3 * self.workers  # tasks that keep the children busy
         self._limits = Limits(memory_bytes, cpu_seconds, wall_seconds, nice)
         self._lock = threading.Lock()
         self._pool: ProcessPool | None = None
@@ -183,10 +184,11 @@ def _new_pool(workers: int, bounds: Limits) -> "ProcessPool":
     context = get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload(_PRELOADED)  # children then start in milliseconds
-    pool = ProcessPool(
-        workers, max_tasks=MAX_TASKS, initializer=limits.enter_child, initargs=(bounds,), context=context
-    )
-    pool.active  # noqa: B018 - starts the children now
+    with limits.beyond_hangup():
+        pool = ProcessPool(
+            workers, max_tasks=MAX_TASKS, initializer=limits.enter_child, initargs=(bounds,), context=context
+        )
+        pool.active  # noqa: B018 - starts the children now
     return pool
 
 

@@ -15,6 +15,11 @@ class SkipReason(StrEnum):
     CATALOGUE = "catalogue"
     PLACEHOLDER = "placeholder"
     NOT_A_FILE = "not_a_file"
+    EXCLUDED = "excluded"
+    TOO_SMALL = "too_small"
+    OTHER_TYPE = "other_type"
+    OTHER_DAY = "other_day"
+    UNDATED = "undated"
 
     @property
     def text(self) -> str:
@@ -30,6 +35,11 @@ _TEXTS = {
     SkipReason.CATALOGUE: "belongs to the catalogue of another photo program",
     SkipReason.PLACEHOLDER: "only a placeholder is here, the photo is in the cloud; download it first",
     SkipReason.NOT_A_FILE: "a pipe, socket or device, not a file",
+    SkipReason.EXCLUDED: "left out by --include, --exclude or an ignore file",
+    SkipReason.TOO_SMALL: "smaller than --min-size",
+    SkipReason.OTHER_TYPE: "not of a type that --type names",
+    SkipReason.OTHER_DAY: "not taken in the time that --since and --until name",
+    SkipReason.UNDATED: "of no known capture date, which --since and --until ask for",
 }
 
 _JUNK_FOLDERS = frozenset(

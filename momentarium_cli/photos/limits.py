@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, parent_process
 from typing import TypeVar
@@ -42,6 +42,19 @@ def enter_child(limits: Limits) -> None:
     if sys.platform != "win32":
         _lower(resource.RLIMIT_CORE, 0)
         _lower(resource.RLIMIT_AS, limits.memory_bytes)
+
+
+@contextmanager
+def beyond_hangup() -> Iterator[None]:
+    """Processes that are started meanwhile, and theirs, outlive the terminal: its end is the parent's to handle."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def allow_cpu(seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path, PurePath
 
 from momentarium_cli.models import Metadata, TakenAtSource
@@ -22,6 +22,12 @@ class Described:
     format: Format
     metadata: Metadata
     warnings: tuple[str, ...] = ()
+
+    @property
+    def taken_on(self) -> date | None:
+        """The local day the photo was taken on; when its file was last written says nothing of that."""
+        by_mtime = self.metadata.taken_at_source is TakenAtSource.MTIME
+        return None if self.metadata.taken_at is None or by_mtime else self.metadata.taken_at.date()
 
 
 def read(path: Path, *, mtime_ns: int) -> Described:

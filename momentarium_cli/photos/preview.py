@@ -11,12 +11,13 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from momentarium_cli.models import MAX_FILE_BYTES, FileParts
+from momentarium_cli.models import FileParts
 from momentarium_cli.photos import formats, pixels
 from momentarium_cli.photos.checks import PREVIEW_SIDE, BadPreview, PreviewFacts, check_cost, check_preview, inspect
 from momentarium_cli.photos.checksum import WHOLE_UP_TO_1_GIB, Cut, sha256_bytes, sha256_in_parts, sha256_open
 from momentarium_cli.photos.derived import Derived, derive, encode
 from momentarium_cli.photos.formats import Format, UnsupportedPhoto
+from momentarium_cli.photos.hasher import AnyPath, check_unchanged, format_of, head, stat_to_read
 from momentarium_cli.photos.pixels import CannotDecode
 from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 from momentarium_cli.photos.raw import show_raw
@@ -30,8 +31,6 @@ __all__ = [
 QUALITY = 80
 IN_MEMORY_BYTES = 256 << 20
 
-AnyPath = str | bytes | os.PathLike[str]
-
 
 @dataclass(frozen=True, slots=True)
 class Preview:
@@ -43,26 +42,20 @@ class Preview:
     height: int | None
 
 
-def prepare(path: AnyPath, cut: Cut = WHOLE_UP_TO_1_GIB, *, decode: bool = True, reason: str | None = None) -> Prepared:
-    """Checksums and preview of the photo at `path`.
+def prepare(path: AnyPath, cut: Cut = WHOLE_UP_TO_1_GIB) -> Prepared:
+    """Checksums and preview of the photo at `path`. What cannot be decoded is no failure.
 
-    Without `decode` there is no preview and `reason` stands for the error. What cannot be decoded is no
-    failure. Raises ChangedWhileRead, UnsupportedPhoto (the bytes are of no format we know, or too many) and OSError.
+    Raises ChangedWhileRead, UnsupportedPhoto (the bytes are of no format we know, or too many) and OSError.
     """
-    suffix = os.path.splitext(os.fsdecode(path))[1]  # noqa: PTH122 - the path may be bytes
     with Path(os.fsdecode(path)).open("rb") as file:
-        before = FileStat.of(os.fstat(file.fileno()))
-        _check_size(before.size)
+        before = stat_to_read(file)
         part_bytes = cut.part_bytes_of(before.size)
         data = file.read(before.size + 1) if before.size <= IN_MEMORY_BYTES else None
         sha256, parts = _checksums(file, data, part_bytes)
-        format_ = _format(data if data is not None else _head(file), suffix)
-        preview: Preview | None = None
-        error = reason
-        if decode:
-            preview, error = _attempt(file if data is None else data, format_)
-        after = FileStat.of(os.fstat(file.fileno()))
-    if (after.size, after.mtime_ns) != (before.size, before.mtime_ns) or len(data or b"") > before.size:
+        format_ = format_of(data if data is not None else head(file), path)
+        preview, error = _attempt(file if data is None else data, format_)
+        check_unchanged(file, before)
+    if len(data or b"") > before.size:
         raise ChangedWhileRead("the file changed while it was read")
     prepared = _prepared(sha256, before, format_, preview, error)
     return replace(prepared, parts=FileParts(part_bytes=part_bytes, sha256s=parts)) if part_bytes else prepared
@@ -77,7 +70,7 @@ def remake(source: AnyPath | BinaryIO, *, content_type: str) -> Preview:
         with Path(os.fsdecode(source)).open("rb") as file:
             return remake(file, content_type=content_type)
     promised = formats.BY_CONTENT_TYPE.get(content_type)
-    format_ = formats.identify(_head(source), promised.extensions[0] if promised else "")
+    format_ = formats.identify(head(source), promised.extensions[0] if promised else "")
     if format_ is None:
         raise CannotDecode("it is of no photo format that Momentarium reads")
     source.seek(0)
@@ -113,28 +106,11 @@ def _shown(source: bytes | BinaryIO, format_: Format) -> tuple[Image.Image, tupl
     return shown.image, (height, width) if shown.turned else (width, height)
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_FILE_BYTES:
-        raise UnsupportedPhoto(f"it is larger than {MAX_FILE_BYTES >> 40} TiB, which no store keeps")
-
-
 def _checksums(file: BufferedReader, data: bytes | None, part_bytes: int | None) -> tuple[str, list[str]]:
     """Of the whole, and of the parts if there are any; of the file, or of its bytes where they are in memory."""
     if part_bytes is not None:
         return sha256_in_parts(file if data is None else BytesIO(data), part_bytes)
     return sha256_open(file) if data is None else sha256_bytes(data), []
-
-
-def _format(header: bytes, suffix: str) -> Format:
-    format_ = formats.identify(header[: formats.HEADER_BYTES], suffix)
-    if format_ is None:
-        raise UnsupportedPhoto("the content is of no photo format that Momentarium reads")
-    return format_
-
-
-def _head(file: BinaryIO) -> bytes:
-    file.seek(0)
-    return file.read(formats.HEADER_BYTES)
 
 
 def _prepared(sha256: str, stat: FileStat, format_: Format, preview: Preview | None, error: str | None) -> Prepared:

@@ -1,17 +1,20 @@
-"""Walks folders and says of every file whether it is a photo to take. Opens no file, decides by name and stat."""
+"""Walks folders and says of every file whether it is a photo to take, by name and stat. Opens only ignore files."""
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from momentarium_cli.errors import NothingUsable
 from momentarium_cli.photos import formats, leftout
+from momentarium_cli.photos.choice import EVERYTHING, Choice
 from momentarium_cli.photos.leftout import SkipReason
+from momentarium_cli.photos.patterns import IGNORE_FILE, Rules
 
-__all__ = ["Entry", "FileStat", "Found", "Pruned", "SkipReason", "Skipped", "Unreadable", "scan"]
+__all__ = ["Entry", "FileStat", "Found", "NotChosen", "Pruned", "SkipReason", "Skipped", "Unreadable", "scan", "walk"]
 
 # Windows: reading OFFLINE and RECALL_* files downloads them (WinNT.h). macOS: SF_DATALESS (sys/stat.h) likewise.
 # st_blocks == 0 proves nothing: btrfs and ZFS keep small files inline, and many FUSE file systems report no blocks.
@@ -67,20 +70,33 @@ class Pruned:
     reason: SkipReason
 
 
-Entry = Found | Skipped | Unreadable | Pruned
+@dataclass(frozen=True, slots=True)
+class NotChosen:
+    """A file that the run is not to take; it is not counted."""
+
+    path: Path
+    reason: SkipReason
 
 
-def scan(paths: Sequence[Path]) -> Iterator[Entry]:
+Entry = Found | Skipped | Unreadable | Pruned | NotChosen
+
+
+def scan(paths: Sequence[Path], choice: Choice = EVERYTHING) -> Iterator[Entry]:
     """Everything under `paths`, in a fixed order: a folder's files by name, then its folders by name.
 
     Links are followed; a file or folder that is reached twice is told once. Every file that is not below a
-    `Pruned` folder is one Found, Skipped or Unreadable. Raises NothingUsable if no path can be used.
+    `Pruned` folder is one Found, Skipped, Unreadable or NotChosen. Raises NothingUsable if no path can be used.
     """
     if not any(_exists(path) for path in paths):
         names = ", ".join(str(path) for path in paths) or "no path was given"
         raise NothingUsable(f"Nothing to read: {names}.", hint="Name folders or photos that exist.")
-    walk = _Walk()
-    return (entry for path in paths for entry in walk.path(path))
+    return walk(paths, choice)
+
+
+def walk(paths: Iterable[Path], choice: Choice = EVERYTHING) -> Iterator[Entry]:
+    """As `scan`; a path that is not there is Unreadable."""
+    so_far = _Walk(choice)
+    return (entry for path in paths for entry in so_far.path(path))
 
 
 def _exists(path: Path) -> bool:
@@ -94,7 +110,8 @@ def _exists(path: Path) -> bool:
 class _Walk:
     """What has been seen so far: folders by device and inode, single files by their real path."""
 
-    def __init__(self) -> None:
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
         self._folders: set[tuple[int, int]] = set()
         self._singles: set[str] = set()
 
@@ -107,22 +124,27 @@ class _Walk:
         if stat.S_ISDIR(found.st_mode):
             yield from self._tree(path)
         else:
-            yield from self._single(path, found)
+            yield from self._single(path, found, self._choice.rules)
 
     def _tree(self, top: Path) -> Iterator[Entry]:
-        pending = [(top, os.path.realpath(top))]
+        pending = [(top, os.path.realpath(top), self._choice.rules)]
         while pending:
-            folder, real = pending.pop()
+            folder, real, rules = pending.pop()
             if not self._enter(folder):
                 continue
+            below: list[tuple[Path, str, Rules]] = []
+            reading = folder
             try:
-                entries = sorted(_listing(folder), key=lambda entry: os.fsencode(entry.name))
+                names, links = _listing(folder)
+                if IGNORE_FILE in names:
+                    reading = folder / IGNORE_FILE
+                    rules = rules.with_ignore_file(reading)
             except OSError as error:
-                yield Unreadable(folder, _reason(error))
+                yield Unreadable(reading, _reason(error))  # without its ignore file, what a folder holds may be private
                 continue
-            below: list[tuple[Path, str]] = []
-            for entry in entries:
-                yield from self._entry(entry, folder, real, below)
+            for name in names:
+                if name != IGNORE_FILE:
+                    yield from self._entry(name, name in links, folder, real, rules, below)
             pending.extend(reversed(below))
 
     def _enter(self, folder: Path) -> bool:
@@ -138,33 +160,46 @@ class _Walk:
         return True
 
     def _entry(
-        self, entry: os.DirEntry[str], folder: Path, real: str, below: list[tuple[Path, str]]
+        self, name: str, linked: bool, folder: Path, real: str, rules: Rules, below: list[tuple[Path, str, Rules]]
     ) -> Iterator[Entry]:
-        path = folder / entry.name
+        path = folder / name
         try:
-            found = entry.stat()
-            linked = entry.is_symlink()
+            found = path.stat()
         except OSError as error:
             yield Unreadable(path, _reason(error))
             return
         if stat.S_ISDIR(found.st_mode):
-            reason = leftout.folder_reason(entry.name, folder.name)
+            reason = leftout.folder_reason(name, folder.name)
+            if reason is None and rules.leave_out_folder(name):
+                reason = SkipReason.EXCLUDED
             if reason:
                 yield Pruned(path, reason)
             else:
-                below.append((path, os.path.realpath(path) if linked else os.path.join(real, entry.name)))  # noqa: PTH118
+                inside = os.path.realpath(path) if linked else os.path.join(real, name)  # noqa: PTH118
+                below.append((path, inside, rules.inside(name)))
         elif linked:
-            yield from self._single(path, found)
-        elif not self._singles or os.path.join(real, entry.name) not in self._singles:  # noqa: PTH118 - 3x faster
-            yield _judge(path, found)
+            yield from self._single(path, found, rules)
+        elif not self._singles or os.path.join(real, name) not in self._singles:  # noqa: PTH118 - 3x faster
+            yield self._judge(path, name, found, rules)
 
-    def _single(self, path: Path, found: os.stat_result) -> Iterator[Entry]:
+    def _single(self, path: Path, found: os.stat_result, rules: Rules) -> Iterator[Entry]:
         """A file reached by a link or named by the caller: its own folder may have told it, or may still do."""
         real = os.path.realpath(path)
         if real in self._singles or self._told(Path(real).parent):
             return
         self._singles.add(real)
-        yield _judge(path, found)
+        yield self._judge(path, path.name, found, rules)
+
+    def _judge(self, path: Path, name: str, found: os.stat_result, rules: Rules) -> Entry:
+        if rules.leave_out(name):
+            return NotChosen(path, SkipReason.EXCLUDED)
+        suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - 3x faster
+        if reason := _skip_reason(path, name, suffix, found):
+            return Skipped(path, reason)
+        format_name = formats.BY_SUFFIX[suffix].name
+        if reason := self._choice.against_file(found.st_size, format_name):
+            return NotChosen(path, reason)
+        return Found(path, FileStat.of(found), format_name)
 
     def _told(self, folder: Path) -> bool:
         try:
@@ -174,22 +209,22 @@ class _Walk:
         return (found.st_dev, found.st_ino) in self._folders
 
 
-def _listing(folder: Path) -> list[os.DirEntry[str]]:
+def _listing(folder: Path) -> tuple[list[str], set[str]]:
+    """The names in a folder, in order, and which of them are links. Of a folder of 200,000 files more is too much."""
+    names, links = [], set()
     with os.scandir(folder) as entries:
-        return list(entries)
+        for entry in entries:
+            names.append(entry.name)
+            with suppress(OSError):  # its stat tells
+                if entry.is_symlink():
+                    links.add(entry.name)
+    return sorted(names, key=os.fsencode), links
 
 
-def _judge(path: Path, found: os.stat_result) -> Entry:
-    suffix = path.suffix.lower()
-    if reason := _skip_reason(path, suffix, found):
-        return Skipped(path, reason)
-    return Found(path, FileStat.of(found), formats.BY_SUFFIX[suffix].name)
-
-
-def _skip_reason(path: Path, suffix: str, found: os.stat_result) -> SkipReason | None:
+def _skip_reason(path: Path, name: str, suffix: str, found: os.stat_result) -> SkipReason | None:
     if not stat.S_ISREG(found.st_mode):
         return SkipReason.NOT_A_FILE
-    if reason := leftout.file_reason(path.name, suffix):
+    if reason := leftout.file_reason(name, suffix):
         return reason
     if suffix not in formats.SUPPORTED_SUFFIXES:
         return SkipReason.CATALOGUE if leftout.is_library(path.parent.name) else leftout.suffix_reason(suffix)

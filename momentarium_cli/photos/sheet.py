@@ -22,14 +22,15 @@ _BACKGROUND = (32, 32, 32)
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A JPEG without metadata; cell number n, counted from 1, shows the picture with the index `shown[n - 1]`."""
+    """A JPEG without metadata; the cells show the pictures with the indices `shown`."""
 
     data: bytes
     shown: tuple[int, ...]
 
 
-def contact_sheet(pictures: Sequence[bytes]) -> Sheet | None:
-    """Of JPEGs, in their order; those that cannot be decoded are left out. None where that is all of them."""
+def contact_sheet(pictures: Sequence[bytes], first: int = 1) -> Sheet | None:
+    """Of JPEGs, in their order and numbered from `first` on; those that cannot be decoded are left out. None where
+    that is all of them."""
     small = {index: image for index, data in enumerate(pictures) if (image := _small(data))}
     if not small:
         return None
@@ -37,9 +38,9 @@ def contact_sheet(pictures: Sequence[bytes]) -> Sheet | None:
     rows = ceil(len(small) / columns)
     sheet = Image.new("RGB", (columns * CELL_SIDE, rows * CELL_SIDE), _BACKGROUND)
     draw = ImageDraw.Draw(sheet)
-    for number, image in enumerate(small.values(), 1):
-        row, column = divmod(number - 1, columns)
-        _cell(sheet, draw, image, number, (column * CELL_SIDE, row * CELL_SIDE))
+    for index, image in enumerate(small.values()):
+        row, column = divmod(index, columns)
+        _cell(sheet, draw, image, first + index, (column * CELL_SIDE, row * CELL_SIDE))
     return Sheet(encode(sheet, QUALITY), tuple(small))
 
 

@@ -17,9 +17,9 @@ def prepare(path: Path, cut: "Cut") -> "Prepared":
 
 def hash_only(path: Path, cut: "Cut", reason: str) -> "Prepared":
     """The checksum of a photo whose decoding failed for this reason."""
-    from momentarium_cli.photos import preview
+    from momentarium_cli.photos import hasher
 
-    return preview.prepare(path, cut, decode=False, reason=reason)
+    return hasher.hashed(path, cut, reason=reason)
 
 
 def describe(files: list[tuple[Path, int]]) -> "list[Described | Exception]":

@@ -1,8 +1,9 @@
 """Jobs whose albums Gemini names, with everything real but Google."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from io import BytesIO
 from threading import Event
 from typing import Any
@@ -10,8 +11,17 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from momentarium_cli.backend import lease as lease_module
 from momentarium_cli.backend.albums import Albums
+from momentarium_cli.backend.answers import Answers
 from momentarium_cli.backend.arrivals import Arrivals
+from momentarium_cli.backend.db.jobs import Job
+from momentarium_cli.backend.organize.ai import AIOrganizer
+from momentarium_cli.backend.organize.base import Organizers, Watch
+from momentarium_cli.backend.organize.gemini import Gemini
+from momentarium_cli.backend.organize.local import LocalOrganizer
+from momentarium_cli.backend.organize.sheets import Sheets
+from momentarium_cli.backend.organize.tasks import Policy
 from momentarium_cli.backend.previews import Previews
 from momentarium_cli.backend.queues.postgres import PostgresQueue
 from momentarium_cli.backend.verifying import Verifying
@@ -21,7 +31,9 @@ from momentarium_cli.config import Organizer
 from momentarium_cli.photos.decode import Decoder
 from tests import gemini as vendor
 from tests.backend.bench import Bench, batch
+from tests.backend.test_slices import Ticking
 from tests.gemini import KEY, GeminiServer, running_gemini
+from tests.openai_server import MODEL, running_openai
 
 MAY = datetime(2024, 5, 1, 10)
 ASKING = Organizer(backend="gemini", api_key=KEY)
@@ -52,19 +64,30 @@ def picture(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def run(bench: Bench, decoder: Decoder, user: int, seeds: range, settings: Organizer = ASKING) -> dict[str, Any]:
-    """A job of photos five minutes apart, to its end."""
+def accept(bench: Bench, user: int, seeds: Iterable[int]) -> Job:
+    """A job of photos five minutes apart."""
     keys = [bench.photo(user, picture(seed)) for seed in seeds]
-    job = bench.accept_request(user, batch(keys, times=[MAY + timedelta(minutes=5 * seed) for seed in seeds]))
-    worker = Worker(
+    return bench.accept_request(user, batch(keys, times=[MAY + timedelta(minutes=5 * seed) for seed in seeds]))
+
+
+def make_worker(bench: Bench, decoder: Decoder, made: Organizers) -> Worker:
+    return Worker(
         bench.jobs,
         PostgresQueue(bench.database.conninfo),
         Verifying(bench.database, bench.storage, bench.images),
         Previews(bench.database, bench.storage, decoder, Arrivals()),
-        Albums(bench.database, bench.jobs, organizers(settings, bench.database, bench.storage, decoder)),
+        Albums(bench.database, bench.jobs, made),
         bench.housekeeping,
     )
-    worker.run(job.id, Event())
+
+
+def run(
+    bench: Bench, decoder: Decoder, user: int, seeds: Iterable[int], settings: Organizer = ASKING
+) -> dict[str, Any]:
+    """A job of photos five minutes apart, to its end."""
+    job = accept(bench, user, seeds)
+    made = organizers(settings, bench.database, bench.storage, decoder)
+    make_worker(bench, decoder, made).run(job.id, Event())
     return bench.row(job)
 
 
@@ -79,7 +102,9 @@ def test_a_job_says_that_gemini_named_its_albums_and_what_that_cost(
     assert (row["status"], row["organized_by"]) == ("completed", "gemini")
     assert titles(bench) == ["Picnic B, 1 May 2024"]
     assert row["result_data"]["organizer"]["cost"] > 0
-    assert bench.jobs.status(user, row["id"]).organizer_note is None
+    status = bench.jobs.status(user, row["id"])
+    assert (status.organizer_note, status.organizer_cost) == (None, row["result_data"]["organizer"]["cost"])
+    assert (status.done, status.total) == (6, 6)  # photos, whatever was counted meanwhile
     [spent] = bench.run("select model, cost, expected_cost from ai_requests")
     assert spent["cost"] <= spent["expected_cost"]
 
@@ -105,7 +130,7 @@ def test_events_that_a_job_does_not_change_are_not_asked_about_again(
 ) -> None:
     run(bench, decoder, user, range(6))
     run(bench, decoder, user, range(1000, 1006))  # some days later, of the same journey
-    assert [len(asked.events) for asked in server.asked] == [1, 1]
+    assert [len(asked.events) for asked in server.of("names")] == [1, 1]
     assert titles(bench)[0] == "Picnic B, 1 May 2024"
 
 
@@ -132,3 +157,120 @@ def test_a_server_that_answers_nonsense_costs_no_job(
     server.always = vendor.html
     row = run(bench, decoder, user, range(6))
     assert (row["status"], row["organized_by"], titles(bench)) == ("completed", "local", ["1 May 2024"])
+
+
+# --- what it changes, and growth
+
+
+DAY = 24 * 60 // 5  # photos
+
+
+def albums(bench: Bench) -> dict[int, tuple[str, int]]:
+    """Title and number of photos, by id."""
+    rows = bench.run(
+        "select a.id, a.title, count(*) as photos from albums a join album_images x on x.album_id = a.id"
+        " group by a.id order by a.id"
+    )
+    return {row["id"]: (row["title"], row["photos"]) for row in rows}
+
+
+def test_merged_albums_stay_one_and_grow_when_more_photos_come(
+    bench: Bench, decoder: Decoder, user: int, server: GeminiServer
+) -> None:
+    server.relate = lambda told: {
+        **vendor.NOTHING_TO_CHANGE,
+        "merges": [{"events": [1, 2], "title": "Street festival"}],
+    }
+    run(bench, decoder, user, [*range(6), *range(3 * DAY, 3 * DAY + 6)])
+    [(key, first)] = albums(bench).items()
+    assert first == ("Street festival, 1–4 May 2024", 12)
+    run(bench, decoder, user, range(6, 9))
+    assert albums(bench) == {key: ("Street festival, 1–4 May 2024", 15)}
+
+
+def test_a_part_of_an_event_keeps_its_album_when_more_photos_come(
+    bench: Bench, decoder: Decoder, user: int, server: GeminiServer
+) -> None:
+    server.decide = lambda event: {**vendor.titled(event["event"]), "kind": "mixed"}
+    server.look_closer = lambda event: vendor.looked_at(event["event"], 1, 9)
+    run(bench, decoder, user, range(16))
+    before = albums(bench)
+    assert [photos for _, photos in before.values()] == [8, 8]
+    run(bench, decoder, user, range(16, 19))
+    assert {key: photos for key, (_, photos) in albums(bench).items()} == dict(zip(before, (8, 11), strict=True))
+
+
+def test_a_part_that_its_owner_named_is_never_changed(
+    bench: Bench, decoder: Decoder, user: int, server: GeminiServer
+) -> None:
+    server.decide = lambda event: {**vendor.titled(event["event"]), "kind": "mixed"}
+    server.look_closer = lambda event: vendor.looked_at(event["event"], 1, 9)
+    run(bench, decoder, user, range(16))
+    ours = min(albums(bench))
+    bench.run("update albums set title = 'Ours', title_source = 'owner' where id = %s", ours)
+    held = bench.run("select image_id from album_images where album_id = %s order by 1", ours)
+    run(bench, decoder, user, range(16, 19))  # of the same event, so they join it
+    assert [photos for _, photos in albums(bench).values()] == [11, 8] and albums(bench)[ours][0] == "Ours"
+    now = bench.run("select image_id from album_images where album_id = %s order by 1", ours)
+    assert now[: len(held)] == held
+
+
+# --- slices
+
+
+@pytest.fixture
+def slow(bench: Bench, decoder: Decoder, server: GeminiServer) -> Worker:
+    """Asks about one event after another."""
+    policy = Policy(("gemini-3.5-flash-lite",), "en", at_once=1, sheets_a_request=1, deadline=2.0)
+    sheets = Sheets(decoder, lambda photo: picture(photo.id))
+    connect = partial(Gemini, KEY, base_url=server.url)
+
+    def made(user_id: int, watch: Watch) -> AIOrganizer:
+        memory = Answers(bench.database, user_id, 1.0)
+        return AIOrganizer("gemini", LocalOrganizer(), connect, sheets, memory, policy, watch)
+
+    return make_worker(bench, decoder, made)
+
+
+def in_slices(
+    bench: Bench, worker: Worker, job: Job, monkeypatch: pytest.MonkeyPatch, until: float
+) -> Iterator[dict[str, Any]]:
+    """The job's row after each slice, until it has ended; of the time, whoever asks for it takes a second."""
+    while bench.row(job)["status"] not in ("completed", "failed"):
+        monkeypatch.setattr(lease_module, "time", Ticking())
+        assert worker.run_slice(job.id, Event(), until=until)
+        yield bench.row(job)
+
+
+def test_a_job_with_a_slow_model_goes_on_slice_by_slice_and_pays_for_nothing_twice(
+    bench: Bench, slow: Worker, user: int, server: GeminiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = 8
+    job = accept(bench, user, [seed + 20 * DAY * event for event in range(events) for seed in range(5)])
+    rows = list(in_slices(bench, slow, job, monkeypatch, until=32))
+    assert 3 <= len(rows) <= 12 and max(row["attempt"] for row in rows) == 1
+    assert (rows[-1]["status"], rows[-1]["organized_by"]) == ("completed", "gemini")
+    assert sum(len(asked.sheets) for asked in server.asked) == events
+    assert all(title.startswith("Picnic") for title in titles(bench))
+
+
+def test_a_model_that_never_answers_in_a_slice_leaves_local_titles(
+    bench: Bench, slow: Worker, user: int, server: GeminiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.always = vendor.hang
+    job = accept(bench, user, range(6))
+    rows = list(in_slices(bench, slow, job, monkeypatch, until=22))
+    assert (rows[-1]["status"], rows[-1]["organized_by"]) == ("completed", "local")
+    assert "did not answer in time" in rows[-1]["result_data"]["organizer"]["reason"]
+
+
+# --- a server of one's own
+
+
+def test_a_job_whose_albums_a_server_of_ones_own_named(bench: Bench, decoder: Decoder, user: int) -> None:
+    with running_openai() as own:
+        settings = Organizer(backend="openai", openai_base_url=own.url, openai_model=MODEL, max_cost=0.0)
+        row = run(bench, decoder, user, range(6), settings)
+    assert (row["status"], row["organized_by"]) == ("completed", "openai")
+    assert titles(bench) == ["Picnic B, 1 May 2024"]
+    assert row["result_data"]["organizer"]["cost"] == 0

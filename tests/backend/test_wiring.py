@@ -144,6 +144,6 @@ def test_albums_are_titled_in_the_language_of_the_settings(tmp_path: Path, conni
         user = bench.user()
         times = [datetime(2024, 5, 1, 10 + hour) for hour in range(5)]
         job = bench.accept_request(user, batch([bench.photo(user) for _ in times], times=times))
-        backend.worker.run(job.id, Event())
+        backend.worker().run(job.id, Event())
         [album] = bench.galleries.gallery(user).albums
     assert album.title == "1. Mai 2024"

@@ -25,11 +25,12 @@ class Serving:
 
 
 @contextmanager
-def serving(seaweed: Seaweed, bucket: str) -> Iterator[Serving]:
+def serving(seaweed: Seaweed, bucket: str, endpoint: str | None = None) -> Iterator[Serving]:
+    """The store is reached at `endpoint`, if that is another than its own."""
     environment = {
         "MOMENTARIUM_SERVER_PORT": "0",
         "MOMENTARIUM_STORAGE_URL": f"s3://{bucket}",
-        "AWS_ENDPOINT_URL_S3": seaweed.endpoint,
+        "AWS_ENDPOINT_URL_S3": endpoint or seaweed.endpoint,
         "AWS_REGION": REGION,
         "AWS_ACCESS_KEY_ID": seaweed.access_key,
         "AWS_SECRET_ACCESS_KEY": seaweed.secret_key,

@@ -1,10 +1,11 @@
-"""What a library costs with Gemini: the bill of 1,000 photos in 40 events, beside one image a photo.
+"""What a library costs with Gemini: the bill of 1,000 photos in 40 events, over all passes, beside one image each.
 
     python -m tests.benchmarks.organize_cost
 
 Gemini is a server on this machine that counts tokens as the vendor documents: 560 an image at medium resolution, 1,120
 at the default one, a quarter of the characters of a text. Output is counted at 120 tokens an event, or as it was,
-whichever is more. The sheets are made of thumbnails of noise, which are as slow to decode as any.
+whichever is more. It calls every event mixed, so that as many are looked at closer as ever are. The sheets are made of
+thumbnails of noise, which are as slow to decode as any.
 """
 
 import sys
@@ -17,16 +18,16 @@ from io import BytesIO
 from PIL import Image
 
 from momentarium_cli.backend.organize.ai import AIOrganizer
-from momentarium_cli.backend.organize.asking import Policy
 from momentarium_cli.backend.organize.base import Photo
 from momentarium_cli.backend.organize.gemini import Gemini
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.prices import EVENT_TOKENS, PRICES, Usage, cost
 from momentarium_cli.backend.organize.sheets import Sheets, representatives
+from momentarium_cli.backend.organize.tasks import Policy
 from momentarium_cli.photos.decode import Decoder
-from tests.backend.organize.notebook import Notebook
+from tests.backend.organize.notebook import Notebook, Unwatched
 from tests.backend.organize.photos import LISBON, burst
-from tests.gemini import KEY, running_gemini
+from tests.gemini import KEY, running_gemini, titled
 
 EVENTS, PHOTOS = 40, 25  # of each event
 MODEL = "gemini-3.5-flash-lite"
@@ -54,17 +55,21 @@ def main() -> int:
         sheets = Sheets(decoder, lambda photo: picture)
         a_photo = _seconds_a_photo(sheets, photos[:PHOTOS])
         connect = partial(Gemini, KEY, base_url=server.url)
-        organizer = AIOrganizer("gemini", LocalOrganizer(), connect, sheets, Notebook(), policy)
+        server.decide = lambda event: {**titled(event["event"]), "kind": "mixed"}
+        organizer = AIOrganizer("gemini", LocalOrganizer(), connect, sheets, Notebook(), policy, Unwatched())
         began = time.perf_counter()
         organizer.organize(photos, [])
         took = time.perf_counter() - began
         sent = sum(len(sheet) for asked in server.asked for sheet in asked.sheets)
+        passes = {task: server.of(task) for task in ("names", "closer", "relations")}
     report = organizer.report
     output = max(report["output_tokens"], EVENT_TOKENS * EVENTS)
     dollars = cost(MODEL, Usage(report["input_tokens"], output))
     before, after = PRICES[MODEL]
     print(f"{len(photos):,} photos in {EVENTS} events, {MODEL} at ${before:.2f} and ${after:.2f} a million tokens")
     print(f"  requests        {report['requests']:>10,}      at most {MOST_REQUESTS}")
+    for task, asked in passes.items():
+        print(f"    {task:<13} {len(asked):>10,}      with {sum(len(one.sheets) for one in asked)} sheets")
     print(f"  sheets sent     {sent / 1e6:>10.1f} MB")
     print(f"  input tokens    {report['input_tokens']:>10,}")
     print(f"  output tokens   {output:>10,}      as it was: {report['output_tokens']:,}")
@@ -83,7 +88,7 @@ def _seconds_a_photo(sheets: Sheets, photos: list[Photo]) -> float:
     times = []
     for _ in range(6):  # the first starts the child
         began = time.perf_counter()
-        sheets.sheet(shown)
+        sheets.of(shown)
         times.append(time.perf_counter() - began)
     return min(times[1:]) / len(shown)
 

@@ -44,7 +44,7 @@ def findings(conn: Connection, store: Path, lease: timedelta) -> Iterator[str]:
     yield from _lost_placings(conn)
     yield from _lost_thumbs(conn, store)
     yield from _doubled_albums(conn)
-    yield from _doubled_photos(conn)
+    yield from doubled_photos(conn)
     yield from _illegal(conn)
     yield from _stuck(conn, lease + _PATIENCE)
 
@@ -135,7 +135,7 @@ def _doubled_albums(conn: Connection) -> Iterator[str]:
         yield f"doubled: album {row['id']} holds nothing"
 
 
-def _doubled_photos(conn: Connection) -> Iterator[str]:
+def doubled_photos(conn: Connection) -> Iterator[str]:
     for row in _rows(
         conn, "select image_id, count(*) as n from album_images where is_primary group by image_id having count(*) > 1"
     ):

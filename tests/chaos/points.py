@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from momentarium_cli.backend import arrivals, deliveries, jobs, lease, worker
 from momentarium_cli.backend.db import images as image_rows
@@ -83,6 +83,12 @@ class Plan:
     anywhere: float = 0.001
 
 
+class Reaching(Protocol):
+    """What is told of every point that is reached, and may not return."""
+
+    def reach(self, point: str) -> None: ...
+
+
 class Fate:
     """Decides at every point. What it does is written down first: a killed process tells nothing."""
 
@@ -143,10 +149,10 @@ def kill_postgres(folder: Path) -> None:
 def install(plan: Plan) -> None:
     """Wrap what the plan is about, and shorten every time that a run would have to wait for."""
     fate = Fate(plan)
-    _hurry()
+    hurry()
     _watch_transactions(fate)
     for name, (owner, attribute) in CALLS.items():
-        _put(owner, **{attribute: _around(fate, name, getattr(owner, attribute))})
+        put(owner, **{attribute: around(fate, name, getattr(owner, attribute))})
     _watch_decoder(fate)
     _spoil_store(fate)
     _slow_organizer(fate)
@@ -156,24 +162,24 @@ def install(plan: Plan) -> None:
         _spoil_messages(fate)
 
 
-def _hurry() -> None:
-    _put(jobs, LEASE=timedelta(seconds=LEASE_SECONDS))
-    _put(lease, RENEW_SECONDS=RENEW_SECONDS)
-    _put(worker, _SWEEP_SECONDS=SWEEP_SECONDS, _RETRY_SECONDS=(0.2, 0.5), MAX_ATTEMPTS=MAX_ATTEMPTS)
-    _put(postgres_queue, _POLL_SECONDS=0.5)
-    _put(postgres_queue.PostgresQueue, patience=timedelta(seconds=SWEEP_SECONDS))
-    _put(pool, _IDLE_SECONDS=2.0)
-    _put(deliveries, SLICE_SECONDS=2.2)
-    _put(arrivals, _QUIET_SECONDS=0.02, _AT_MOST_SECONDS=0.1)
+def hurry() -> None:
+    put(jobs, LEASE=timedelta(seconds=LEASE_SECONDS), MAX_ATTEMPTS=MAX_ATTEMPTS)
+    put(lease, RENEW_SECONDS=RENEW_SECONDS)
+    put(worker, _SWEEP_SECONDS=SWEEP_SECONDS, _RETRY_SECONDS=(0.2, 0.5), MAX_ATTEMPTS=MAX_ATTEMPTS)
+    put(postgres_queue, _POLL_SECONDS=0.5)
+    put(postgres_queue.PostgresQueue, patience=timedelta(seconds=SWEEP_SECONDS))
+    put(pool, _IDLE_SECONDS=2.0)
+    put(deliveries, SLICE_SECONDS=2.2)
+    put(arrivals, _QUIET_SECONDS=0.02, _AT_MOST_SECONDS=0.1)
 
 
-def _put(owner: object, **values: object) -> None:
+def put(owner: object, **values: object) -> None:
     for name, value in values.items():
         assert hasattr(owner, name), f"{owner} has no {name}"
         setattr(owner, name, value)
 
 
-def _around(fate: Fate, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+def around(fate: Reaching, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
     def wrapped(*arguments: Any, **options: Any) -> Any:
         fate.reach(f"{name} before")
@@ -191,7 +197,7 @@ _here = threading.local()  # a transaction stays in its thread
 
 def _watch_transactions(fate: Fate) -> None:
     for name, (module, attribute) in TRANSACTIONS.items():
-        _put(module, **{attribute: _telling(name, getattr(module, attribute))})
+        put(module, **{attribute: _telling(name, getattr(module, attribute))})
     connection = Database._connection
 
     @contextmanager
@@ -205,7 +211,7 @@ def _watch_transactions(fate: Fate) -> None:
         for name in doing:
             fate.reach(f"{name} after commit")
 
-    _put(Database, _connection=watched)
+    put(Database, _connection=watched)
 
 
 def _telling(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -231,7 +237,7 @@ def _watch_decoder(fate: Fate) -> None:
         future.add_done_callback(lambda _: fate.reach("decoder after"))
         return future
 
-    _put(Decoder, _submit=submitted)
+    put(Decoder, _submit=submitted)
 
 
 def _spoil_store(fate: Fate) -> None:
@@ -243,7 +249,7 @@ def _spoil_store(fate: Fate) -> None:
             raise StorageUnavailable("The store was told to fail.")
         return read(self, key)
 
-    _put(LocalStorage, open=unreliable)
+    put(LocalStorage, open=unreliable)
 
 
 def _slow_organizer(fate: Fate) -> None:
@@ -256,12 +262,12 @@ def _slow_organizer(fate: Fate) -> None:
             time.sleep(fate.between(0.8, 2.5))
         return organize(*arguments)
 
-    _put(LocalOrganizer, organize=slow)
+    put(LocalOrganizer, organize=slow)
 
 
 def _spoil_messages(fate: Fate) -> None:
     """Of a hundred messages five are lost, five are late and five come twice."""
-    deliver = _around(fate, "deliver", postgres_queue.PostgresQueue.deliver)
+    deliver = around(fate, "deliver", postgres_queue.PostgresQueue.deliver)
 
     def unreliable(*arguments: Any, after: timedelta | None = None) -> None:
         late = (after or timedelta(0)) + timedelta(seconds=fate.between(0.5, 4))
@@ -272,20 +278,20 @@ def _spoil_messages(fate: Fate) -> None:
         if fault > 95:
             deliver(*arguments, after=late)
 
-    _put(postgres_queue.PostgresQueue, deliver=unreliable)
+    put(postgres_queue.PostgresQueue, deliver=unreliable)
 
 
 def _spoil_publishing(fate: Fate) -> None:
     """Of a hundred publications three fail; what may happen to a message later is QStash's (see queues.py)."""
     from momentarium_cli.backend.queues.qstash import QStashQueue
 
-    _put(QStashQueue, patience=timedelta(seconds=4 * SWEEP_SECONDS))
-    _put(QStashQueue, deliver=_around(fate, "deliver", QStashQueue.deliver))
-    send = _around(fate, "publish", QStashQueue._send)
+    put(QStashQueue, patience=timedelta(seconds=4 * SWEEP_SECONDS))
+    put(QStashQueue, deliver=around(fate, "deliver", QStashQueue.deliver))
+    send = around(fate, "publish", QStashQueue._send)
 
     def unreliable(*arguments: Any) -> None:
         if not fate.calm and fate.chance(0.03):
             raise ConnectionError("QStash was told to be out of reach.")
         send(*arguments)
 
-    _put(QStashQueue, _send=unreliable)
+    put(QStashQueue, _send=unreliable)

@@ -10,7 +10,7 @@ from threading import Event, Thread
 from tests.qstash import Chances, running_qstash
 
 _SPEED = 5  # of QStash's clock: its waits are made for minutes
-_MISHAPS = Chances(lost=0.03, unanswered=0.04, delayed=0.05, doubled=0.05, longest_delay=15)
+_MISHAPS = Chances(lost=0.03, unanswered=0.04, delayed=0.05, doubled=0.05, given_up=0.15, longest_delay=15)
 
 Settings = Mapping[str, str]
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,7 +177,13 @@ def chaos(run: Run) -> list[str]:
     print(f"{load.accepted} jobs in {seconds:.0f} s, {load.accepted / seconds:.1f} jobs/s; {dict(load.asked)}")
     print(*said, sep="\n")
     few = [f"only {load.accepted} of {options.jobs} jobs within the time"] if load.accepted < options.jobs else []
-    return load.problems + [line for line in said if "servers ended" not in line] + few + _errors(run) + _missed(run)
+    return (
+        load.problems
+        + [line for line in said if "servers ended" not in line]
+        + few
+        + errors(run.folder.glob("server*/logs/*"))
+        + _missed(run)
+    )
 
 
 def _last(run: Run, load: Load, threads: Sequence[Thread], began: float) -> None:
@@ -229,10 +235,10 @@ def _missed(run: Run) -> list[str]:
     ]
 
 
-def _errors(run: Run) -> list[str]:
-    """What the servers did not expect: lines of their logs that say ERROR, with the last line of the traceback."""
+def errors(logs: Iterable[Path]) -> list[str]:
+    """What programs did not expect: lines of their logs that say ERROR, with the last line of the traceback."""
     found = Counter[str]()
-    for log in run.folder.glob("server*/logs/*"):
+    for log in logs:
         lines = log.read_text("utf-8", "replace").splitlines()
         for number, line in enumerate(lines):
             if " ERROR momentarium_cli" in line:

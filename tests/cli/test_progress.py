@@ -9,13 +9,15 @@ from uuid import UUID
 
 import pytest
 
-from momentarium_cli.cli.progress import renderer
+from momentarium_cli.cli.progress import News
+from momentarium_cli.cli.running import Look
 from momentarium_cli.cli.signals import Signals
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Options
 from momentarium_cli.errors import InsufficientStorage, MomentariumError, NothingUsable, Stopped
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus
+from momentarium_cli.photos.choice import EVERYTHING, Choice
 
 NO_COUNTS = dict.fromkeys(("uploaded", "duplicates", "unchanged", "skipped", "failed", "pending"), 0)
 
@@ -76,10 +78,10 @@ END = summary(
 
 def show(
     import_: Import, *, json: bool = False, interactive: bool = False, list_skipped: bool = False,
-    dry_run: bool = False, signals: Signals | None = None,
+    dry_run: bool = False, quiet: bool = False, signals: Signals | None = None, choice: Choice = EVERYTHING,
 ) -> int:  # fmt: skip
-    options = Options(dry_run=dry_run)
-    with renderer(json=json, interactive=interactive, list_skipped=list_skipped, options=options) as shown:
+    look = Look(json=json, interactive=interactive, quiet=quiet, list_skipped=list_skipped)
+    with look.renderer(Options(dry_run=dry_run, choice=choice)) as shown:
         return shown.run(import_, signals or Signals())  # type: ignore[arg-type]
 
 
@@ -157,8 +159,112 @@ def test_a_signal_says_what_is_safe(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_dry_run_tells_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
-    told: list[Event] = [events.Planned(2, 1500, 1)]
-    assert show(Import(told, summary(pending=2, unchanged=3)), dry_run=True) == 0
+    told: list[Event] = [events.Planned(3, 2000, 1), events.Estimated(2, 1500, 90.4, 1, 0.06)]
+    assert show(Import(told, summary(pending=2, duplicates=1, unchanged=3)), dry_run=True) == 0
     err: Any = capfd.readouterr().err
-    assert "Would upload 2 photos (1.5 kB) in 1 batch; nothing was done." in err
-    assert "3 unchanged, 0 skipped, 0 unreadable." in err
+    assert "Would upload 2 photos (1.5 kB) in 1 batch, about 1 album; nothing was done." in err
+    assert "At the speed of earlier uploads that takes about 1 min 30 s." in err
+    assert "Asking Gemini about them costs at most about $0.06." in err
+    assert "1 duplicate, 3 unchanged, 0 skipped, 0 unreadable." in err
+
+
+def test_a_choice_that_leaves_nothing_is_done(capfd: pytest.CaptureFixture[str]) -> None:
+    left_out: list[Event] = [events.LeftOut(Path("/p/a.jpg"), "other_day", "not taken then")]
+    assert show(Import(left_out, summary()), choice=Choice(min_size=1)) == 0
+    assert "0 files found: nothing new" in (err := capfd.readouterr().err)
+    assert "left out: 1 × not taken then" in err
+
+
+# --- quiet, budgets, rounds ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [summary(unchanged=5), summary(duplicates=1), summary(), summary(skipped=1)])
+def test_quiet_is_silent_where_nothing_is_new(end: Summary, capfd: pytest.CaptureFixture[str]) -> None:
+    told: list[Event] = [
+        events.Started("i", "u", "/store"),
+        events.Unchanged(Path("/p/c.jpg")),
+        events.Planned(0, 0, 0),
+    ]
+    assert show(Import(told, end), quiet=True, interactive=True) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_quiet_tells_albums_counts_and_failures(capfd: pytest.CaptureFixture[str]) -> None:
+    assert show(Import(ALL, END), quiet=True) == 3
+    out, err = capfd.readouterr()
+    assert "May" in out
+    assert "1 photo uploaded" in err and "no permission" in err
+    assert "job" not in err and "/store" not in err
+
+
+def test_quiet_tells_of_a_job_that_failed(capfd: pytest.CaptureFixture[str]) -> None:
+    assert show(Import([], summary(unchanged=1, jobs=(job(JobState.FAILED),))), quiet=True) == 6
+    assert "failed" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "told"),
+    [
+        (summary(uploaded=1, pending=9), 7, "--max-transfer is reached, 9 to go: run the same command again to go on."),
+        (summary(), 7, "--max-transfer is reached; run"),
+        (summary(uploaded=1, failed=1, pending=2), 3, "2 to go"),
+    ],
+)
+def test_a_budget_that_is_reached_has_a_code_of_its_own(
+    end: Summary, code: int, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert show(Import([events.BudgetReached("max_transfer")], end)) == code
+    assert told in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("interactive", [True, False], ids=["bars", "lines"])
+def test_the_first_albums_are_told_while_others_are_uploaded(
+    interactive: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    album = AlbumSummary(id=1, title="May \x1b[31m", photos=3)
+    told: list[Event] = [events.Albums("j", (album,)), events.Albums("k", (album.model_copy(update={"photos": 4}),))]
+    show(Import(told, summary(uploaded=4)), interactive=interactive)
+    assert capfd.readouterr().err.count("Ready: May �[31m, 3 photos") == 1
+
+
+def rounds(*ends: tuple[list[Event], Summary], json: bool = False) -> None:
+    look = Look(json=json, news=News())
+    assert look.news is not None
+    for told, end in ends:
+        with look.renderer(Options()) as shown:
+            shown.run(Import(told, end), Signals())  # type: ignore[arg-type]
+        look.news.first = False
+
+
+STARTED = events.Started("i", "u", "/store")
+BROKEN = events.Failed(Path("/p/b.jpg"), "no permission")
+SAME = ([STARTED, events.Unchanged(Path("/p/c.jpg")), BROKEN], summary(unchanged=1, failed=1))
+NEW = ([STARTED, events.Uploaded(Path("/p/d.jpg"), 5, "ab"), BROKEN], summary(unchanged=1, uploaded=1, failed=1))
+
+
+def test_rounds_of_a_watch_tell_a_failure_once_and_then_only_what_is_new(capfd: pytest.CaptureFixture[str]) -> None:
+    rounds(SAME, SAME, SAME)
+    once = capfd.readouterr().err
+    assert once.count("no permission") == 1
+    assert once.count("found:") == 1
+    rounds(SAME, NEW)
+    err = capfd.readouterr().err
+    assert err.count("found:") == 2
+    assert err.count("no permission") == 1
+
+
+def test_rounds_as_json(capfd: pytest.CaptureFixture[str]) -> None:
+    rounds(SAME, SAME, NEW, json=True)
+    told = [json.loads(line)["event"] for line in capfd.readouterr().out.splitlines()]
+    assert told == ["started", "unchanged", "failed", "summary", "uploaded", "summary"]
+
+
+def test_an_import_for_another_run_is_one_line_before_the_summary(capfd: pytest.CaptureFixture[str]) -> None:
+    look = Look(json=True)
+    with look.renderer(Options()) as own, look.renderer(Options(), errand="momentarium upload /q") as other:
+        own.run(Import([STARTED], summary(uploaded=1)), Signals())  # type: ignore[arg-type]
+        other.run(Import([STARTED, BROKEN], summary(failed=1)), Signals())  # type: ignore[arg-type]
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["started", "done_for_another", "summary"]
+    assert lines[1]["errand"] == "momentarium upload /q"
+    assert (lines[1]["summary"]["failed"], lines[2]["uploaded"]) == (1, 1)

@@ -56,6 +56,12 @@ def library(api_server: ApiServer, tmp_path: Path) -> Iterator[Library]:
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    return tmp_path / "photos"
+
+
+@pytest.fixture
 def api(library: Library) -> Iterator[Api]:
     transport = Transport(FixedServer(library.server.url, library.account.token))
     yield Api(transport)

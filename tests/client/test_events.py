@@ -19,11 +19,13 @@ JOB = JobStatus(
     created_at=datetime(2024, 5, 1, tzinfo=UTC),
 )
 SAMPLES: dict[str, Any] = {
-    "Path": Path("/p/a.jpg"), "str": "text", "int": 3, "float": 1.5, "int | None": 4,
+    "Path": Path("/p/a.jpg"), "str": "text", "int": 3, "float": 1.5, "int | None": 4, "float | None": 1.5,
     "pathlib.Path | None": Path("/p/b.jpg"), "bool": True, "JobStatus": JOB,
     "tuple[momentarium_cli.models.JobStatus, ...]": (JOB,),
     "tuple[momentarium_cli.models.AlbumSummary, ...]": (AlbumSummary(id=1, title="May", photos=3),),
 }  # fmt: skip
+
+SAMPLES["Summary"] = Summary("i", 1, 1, 0, 0, 0, 0, 0, 7, 1.5, (JOB,))
 
 
 def made(cls: type[Event]) -> Event:

@@ -2,6 +2,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event as StopEvent
 from threading import Timer
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,39 +12,14 @@ import pytest
 from momentarium_cli.client import events
 from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Options
+from momentarium_cli.client.open_import import IfHeld
+from momentarium_cli.client.plan import Plan
+from momentarium_cli.client.send import Sender
 from momentarium_cli.errors import InsufficientStorage, LockHeld, NothingUsable, Stopped
 from momentarium_cli.models import JobState, UploadFile, UploadSlot
 from tests.client.conftest import Library
 from tests.client.photos import MAY, dated, event
-
-QUICK = Options(wait=False)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "photos").mkdir()
-    return tmp_path / "photos"
-
-
-def run(library: Library, *paths: Path, options: Options = QUICK) -> list[Event]:
-    with library.open() as momentarium:
-        return list(momentarium.events(paths, options=options))
-
-
-def summary(told: list[Event]) -> Summary:
-    assert isinstance(told[-1], Summary)
-    assert adds_up(told[-1])
-    return told[-1]
-
-
-def adds_up(value: Summary) -> bool:
-    parts = (value.uploaded, value.duplicates, value.unchanged, value.skipped, value.failed, value.pending)
-    return value.found == sum(parts)
-
-
-def counts(value: Summary) -> dict[str, int]:
-    names = ("uploaded", "duplicates", "unchanged", "skipped", "failed", "pending")
-    return {name: number for name in names if (number := getattr(value, name))}
+from tests.client.runs import QUICK, counts, run, summary
 
 
 def messy(folder: Path) -> None:
@@ -76,6 +52,34 @@ def test_jobs_and_albums_are_in_the_summary(library: Library, folder: Path) -> N
         ended = summary(run(library, folder, options=Options()))
     assert [job.status for job in ended.jobs] == [JobState.COMPLETED]
     assert [(album.title, album.photos) for album in ended.albums] == [("1 May 2024", 4), ("1 July 2024", 3)]
+
+
+def test_the_first_albums_are_there_while_the_rest_uploads(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Plan.next_batch, "__defaults__", (4,))
+    event(folder, 4)
+    *_, last = event(folder, 4, begins=MAY.replace(month=7), seed=7)
+    told: list[Event] = []
+    ready = StopEvent()
+    real = Sender.send
+
+    def send(self: Sender, path: Path, *rest: Any) -> None:
+        if path == last:
+            ready.wait(60)
+        real(self, path, *rest)
+
+    monkeypatch.setattr(Sender, "send", send)
+    with library.working(), library.open() as momentarium:
+        for each in momentarium.events([folder], options=Options()):
+            told.append(each)
+            if isinstance(each, events.Albums):
+                ready.set()
+    kinds = [type(each) for each in told]
+    assert kinds.index(events.Albums) < len(kinds) - 1 - kinds[::-1].index(events.Uploaded)
+    [first] = [each for each in told if isinstance(each, events.Albums)]
+    assert [album.title for album in first.albums] == ["1 May 2024"]
+    assert [album.title for album in summary(told).albums] == ["1 May 2024", "1 July 2024"]
 
 
 def test_a_dry_run_sends_nothing_and_plans_what_the_real_one_does(library: Library, folder: Path) -> None:
@@ -199,7 +203,7 @@ def test_waiting_for_the_other_one_can_be_stopped(library: Library, folder: Path
     with library.open() as first, first.open_import([folder]), library.open() as second:
         Timer(0.3, second.stop.set).start()
         with pytest.raises(Stopped, match="nothing was done"):
-            list(second.events([folder], lock_wait=True))
+            list(second.events([folder], if_held=IfHeld.WAIT))
 
 
 def test_nothing_there_is_an_error(library: Library, folder: Path) -> None:

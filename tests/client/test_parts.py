@@ -19,7 +19,8 @@ from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.transport import FixedServer, Transport
-from momentarium_cli.client.upload import Load, Uploader
+from momentarium_cli.client.upload import Uploader
+from momentarium_cli.client.work import Load
 from momentarium_cli.errors import NotAsDescribed
 from momentarium_cli.models import (
     CompleteUpload,
@@ -33,6 +34,7 @@ from momentarium_cli.models import (
 )
 from momentarium_cli.photos.checksum import WHOLE_UP_TO_1_GIB, Cut, sha256_bytes, sha256_file
 from momentarium_cli.photos.decode import Decoder
+from tests.client.journals import left_of, waiting
 from tests.client.loopback import Drop, Loopback, Reply, Request, as_json, loopback, problem, s3_error
 from tests.client.photos import dated
 
@@ -132,7 +134,7 @@ class Upload:
         list(Survey([self.folder], self.journal, self.decoder, StopEvent()).events())
         unfinished = self.journal.unfinished()
         batch_id = unfinished[0].id if unfinished else self._batch()
-        load = Load(batch_id, self.journal.members(batch_id, stored=False))
+        load = Load(batch_id, left_of(self.journal, batch_id))
         uploader = Uploader(
             Api(self.transport), self.journal, self.decoder, import_id=IMPORT, staging=None,
             stored=lambda _: iter(()), stop=self.stop, cut=cut,
@@ -144,7 +146,7 @@ class Upload:
 
     def _batch(self) -> UUID:
         batch_id = UUID(str(uuid7()))
-        self.journal.close_batch(batch_id, IMPORT, [file.id for file in self.journal.waiting()])
+        self.journal.close_batch(batch_id, IMPORT, [file.id for file in waiting(self.journal)])
         return batch_id
 
 
@@ -314,7 +316,7 @@ def test_a_reflinked_file_is_never_cut(
         staging=sending.Staging(upload.folder.parent / "incoming"), stored=lambda _: iter(()), stop=upload.stop,
         cut=SMALL,
     )  # fmt: skip
-    assert uploaded(list(uploader.events([Load(batch_id, upload.journal.members(batch_id, stored=False))]))) == [photo]
+    assert uploaded(list(uploader.events([Load(batch_id, left_of(upload.journal, batch_id))]))) == [photo]
     assert [(file.reflinked, file.parts) for file in asked] == [(True, None)]
 
 

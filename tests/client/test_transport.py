@@ -9,6 +9,7 @@ import pytest
 
 from momentarium_cli import errors
 from momentarium_cli.client import transport as module
+from momentarium_cli.client.answers import classes
 from momentarium_cli.client.transport import FixedServer, Transport
 from momentarium_cli.errors import (
     BadRequest,
@@ -135,9 +136,7 @@ def test_a_stop_interrupts_waiting(talk: Any) -> None:
     assert time.monotonic() - began < 3
 
 
-ANSWERED = [
-    cls for cls in module._classes(MomentariumError) if not issubclass(cls, Temporary) and cls is not MomentariumError
-]
+ANSWERED = [cls for cls in classes(MomentariumError) if not issubclass(cls, Temporary) and cls is not MomentariumError]
 
 
 @pytest.mark.parametrize("cls", ANSWERED, ids=lambda cls: cls.code)
@@ -284,6 +283,6 @@ def test_a_download_that_is_refused_is_an_error_of_ours(talk: Any) -> None:
 
 
 def test_every_error_class_has_a_code_of_its_own() -> None:
-    codes = [cls.code for cls in module._classes(MomentariumError)]
+    codes = [cls.code for cls in classes(MomentariumError)]
     assert len(codes) == len(set(codes))
     assert LockHeld.code in codes

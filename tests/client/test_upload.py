@@ -17,12 +17,14 @@ from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import File
 from momentarium_cli.client.survey import Survey
-from momentarium_cli.client.upload import Load, Uploader
+from momentarium_cli.client.upload import Uploader
+from momentarium_cli.client.work import Load
 from momentarium_cli.errors import Forbidden, InsufficientStorage, ServerUnreachable, StorageUnavailable
 from momentarium_cli.models import SignedRequest, UploadSlot, UploadStatus
 from momentarium_cli.photos.checksum import sha256_bytes
 from momentarium_cli.photos.decode import Decoder
 from tests.client.conftest import Library
+from tests.client.journals import waiting
 from tests.client.photos import dated, event
 from tests.faults import SLOW_DOWN, Faults, faulty
 
@@ -39,8 +41,8 @@ class Run:
 
     def begin(self, batches: int = 1, region: str | None = None) -> Iterator[Event]:
         list(Survey([self.folder], self.journal, self.decoder, StopEvent()).events())
-        waiting = self.journal.waiting()
-        loads = [self._load(waiting[index::batches]) for index in range(batches)]
+        files = waiting(self.journal)
+        loads = [self._load(files[index::batches]) for index in range(batches)]
         uploader = Uploader(
             self.api, self.journal, self.decoder, import_id=IMPORT, staging=None, stored=self._stored, stop=self.stop,
             region=lambda: region,
@@ -103,7 +105,7 @@ def test_what_cannot_be_decoded_is_uploaded_with_a_warning(run: Run, library: Li
     uploaded, warned = run.told(events.Uploaded), events.Warned
     assert paths(uploaded) == ["cut.jpg"]
     assert library.originals()[0].read_bytes() == photo.read_bytes()
-    [file] = run.journal.members(run.settled[0], stored=True)
+    [file] = run.journal.stored_of(run.settled[0])
     assert file.decode_error
     assert warned.name == "warning"
 

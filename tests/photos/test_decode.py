@@ -13,6 +13,7 @@ from momentarium_cli.photos import preview, tasks
 from momentarium_cli.photos.checksum import Cut
 from momentarium_cli.photos.decode import DecodeFailed, Decoder
 from momentarium_cli.photos.formats import UnsupportedPhoto
+from momentarium_cli.photos.hasher import hashed
 from momentarium_cli.photos.metadata import Described
 from tests.photos.pictures import encoded, photo, picture
 
@@ -108,7 +109,7 @@ def test_a_photo_that_breaks_its_decoder_is_hashed_all_the_same(
     path = photo(tmp_path / "a.jpg")
     monkeypatch.setattr(tasks, "prepare", _crash_on)
     prepared = decoder.prepare(path).result(timeout=10)
-    assert prepared == preview.prepare(path, decode=False, reason="the decoder crashed")
+    assert prepared == hashed(path, reason="the decoder crashed")
 
 
 def test_a_large_photo_is_hashed_in_parts_also_where_it_breaks_its_decoder(

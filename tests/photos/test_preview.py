@@ -216,13 +216,6 @@ def test_a_file_of_another_kind_is_never_handed_to_a_decoder(tmp_path: Path) -> 
             prepare(photo(tmp_path / "a.jpg", data))
 
 
-def test_without_decoding_only_the_checksum_is_made(tmp_path: Path) -> None:
-    path = photo(tmp_path / "a.jpg")
-    prepared = prepare(path, decode=False, reason="it broke")
-    assert (prepared.preview, prepared.decode_error) == (None, "it broke")
-    assert prepared.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def test_a_file_that_changes_while_it_is_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = photo(tmp_path / "a.jpg")
 

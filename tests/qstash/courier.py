@@ -65,6 +65,8 @@ class Courier:
                 self._settle(message, Answer(0, [], b"the answer was lost"))
             case Kind.DOUBLED:
                 self._settle(message, self.send_again(message, 2, at_once=2)[0])
+            case Kind.GIVEN_UP:
+                self._fail(message, Answer(0, [], b"every try failed"))
             case None:
                 self._settle(message, self.send(message))
 

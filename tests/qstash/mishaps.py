@@ -12,6 +12,7 @@ class Kind(Enum):
     UNANSWERED = "delivered, but its answer is lost: so it comes again"
     DELAYED = "delivered later"
     DOUBLED = "delivered twice at the same time"
+    GIVEN_UP = "never delivered, as if every try had failed: what was asked to be called then is called"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Chances:
     unanswered: float = 0
     delayed: float = 0
     doubled: float = 0
+    given_up: float = 0
     longest_delay: float = 60
 
     def draw(self, random: Random) -> Mishap | None:
@@ -39,8 +41,8 @@ class Chances:
         return None
 
     def _shares(self) -> Iterator[tuple[Kind, float]]:
-        shares = (self.lost, self.unanswered, self.delayed, self.doubled)
-        return zip((Kind.LOST, Kind.UNANSWERED, Kind.DELAYED, Kind.DOUBLED), shares, strict=True)
+        shares = (self.lost, self.unanswered, self.delayed, self.doubled, self.given_up)
+        return zip((Kind.LOST, Kind.UNANSWERED, Kind.DELAYED, Kind.DOUBLED, Kind.GIVEN_UP), shares, strict=True)
 
 
 @dataclass

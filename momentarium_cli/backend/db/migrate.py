@@ -4,10 +4,11 @@ Each file and the row that says it was applied are one transaction; an advisory 
 """
 
 import re
-from importlib import resources
+from collections.abc import Sequence
+from importlib import metadata, resources
+from pathlib import Path
 
 import psycopg
-from procrastinate.schema import SchemaManager, migrations_path
 from psycopg.conninfo import conninfo_to_dict
 
 from momentarium_cli.errors import DatabaseUnavailable, InsufficientStorage, SettingsError
@@ -62,17 +63,26 @@ def _ours() -> list[tuple[str, str]]:
 
 def _apply_queue_schema(conn: psycopg.Connection, applied: set[str]) -> list[str]:
     """procrastinate brings a whole schema for a new database, and its own migrations for one it knows."""
+    current = f"procrastinate {metadata.version('procrastinate')}"
+    if current in applied:
+        return []
+    from procrastinate.schema import SchemaManager, migrations_path  # slow to import, and seldom needed
+
     files = sorted(migrations_path.glob("*.sql"), key=lambda file: _version(file.name))
     names = [f"procrastinate/{file.name}" for file in files]
-    if not any(name.startswith("procrastinate/") for name in applied):
+    if any(name.startswith("procrastinate/") for name in applied):
+        done = _apply_one_by_one(conn, [pair for pair in zip(names, files, strict=True) if pair[0] not in applied])
+    else:
         _apply(conn, names, SchemaManager.get_schema() + _grants())
-        return names
-    done = []
-    for file, name in zip(files, names, strict=True):
-        if name not in applied:
-            _apply(conn, [name], file.read_text("utf-8") + _grants())
-            done.append(name)
+        done = names
+    _note(conn, [current])
     return done
+
+
+def _apply_one_by_one(conn: psycopg.Connection, migrations: Sequence[tuple[str, Path]]) -> list[str]:
+    for name, file in migrations:
+        _apply(conn, [name], file.read_text("utf-8") + _grants())
+    return [name for name, _ in migrations]
 
 
 def _version(file_name: str) -> tuple[int, ...]:
@@ -87,5 +97,9 @@ def _grants() -> str:
 def _apply(conn: psycopg.Connection, names: list[str], sql: str) -> bool:
     with conn.transaction():
         conn.execute(sql)
-        conn.cursor().executemany("insert into schema_migrations(name) values (%s)", [(name,) for name in names])
+        _note(conn, names)
     return True
+
+
+def _note(conn: psycopg.Connection, names: list[str]) -> None:
+    conn.cursor().executemany("insert into schema_migrations(name) values (%s)", [(name,) for name in names])

@@ -1,41 +1,60 @@
-"""The local organizer, and a model that looks at contact sheets of its events: for titles, descriptions and covers.
+"""The local organizer, and a model that looks at its events: at contact sheets of each, closer where these say little,
+and at all of them in words.
 
-Which photo is in which album is decided locally alone, so whatever the model answers, every photo is in its album.
+Whatever the model answers, every photo is in one album: it may only change what `reshaping` lets it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
-from momentarium_cli.backend.organize.asking import Asking, Connect, Policy
-from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Organizer, Photo, Proposal
-from momentarium_cli.backend.organize.clocks import corrected
+from momentarium_cli.backend.organize.asking import Asking, Connect
+from momentarium_cli.backend.organize.base import ExistingAlbum, Home, Organizer, Photo, Proposal, Watch
+from momentarium_cli.backend.organize.closer import LookingCloser, unclear
+from momentarium_cli.backend.organize.grouping import Group
 from momentarium_cli.backend.organize.languages import WORDS
 from momentarium_cli.backend.organize.model import Memory
-from momentarium_cli.backend.organize.order import by_time
+from momentarium_cli.backend.organize.naming import Naming
 from momentarium_cli.backend.organize.questions import Subject
+from momentarium_cli.backend.organize.relations import Relating, Relations, relations, windows
+from momentarium_cli.backend.organize.reshaping import Looks, finished, journeys, merged, parted
 from momentarium_cli.backend.organize.sheets import Sheets
+from momentarium_cli.backend.organize.tasks import Policy
 from momentarium_cli.backend.organize.titles import named_title
 from momentarium_cli.models import AlbumKind, AlbumLevel
+
+
+class Local(Organizer, Protocol):
+    """An organizer that tells which photos go together before it titles them."""
+
+    def groups(
+        self,
+        photos: Sequence[Photo],
+        existing: Sequence[ExistingAlbum],
+        homes: Sequence[Home] = (),
+        level: AlbumLevel = AlbumLevel.ALBUMS,
+    ) -> list[Group]: ...
+
+    def propose(self, groups: Sequence[Group]) -> list[Proposal]:
+        """One for each group."""
 
 
 class AIOrganizer:
     """For one job of one user. `vendor` is what it is called where the model had a part in the albums.
 
-    Asked about are events whose title the owner did not choose; never screenshots, undated and everyday photos.
+    Asked about are events that their owner did not touch; never screenshots, undated and everyday photos.
     """
 
     def __init__(
         self,
         vendor: str,
-        local: Organizer,
+        local: Local,
         connect: Connect,
         sheets: Sheets,
         memory: Memory,
         policy: Policy,
-        check: Callable[[], None] = lambda: None,
+        watch: Watch,
     ) -> None:
         self._vendor = vendor
         self._local = local
@@ -43,32 +62,27 @@ class AIOrganizer:
         self._sheets = sheets
         self._memory = memory
         self._policy = policy
-        self._check = check
-        self._runs: list[Asking] = []  # a library that changes meanwhile makes them several
-        self._events = 0
+        self._watch = watch
+        self._runs: list[_Run] = []  # a library that changes meanwhile makes them several
 
     @property
     def name(self) -> str:
-        return self._vendor if self._runs and self._runs[-1].decisions else self._local.name
+        return self._vendor if self._runs and self._runs[-1].seen else self._local.name
 
     @property
     def report(self) -> Mapping[str, Any]:
-        """Costs are dollars; `reason` says why events have their local titles, None where all went well."""
+        """Costs are dollars; `reason` says what did not come of the model, None where all went well."""
         if not self._runs:
             return {}
-        left = self._runs[-1].left
-        reasons = "; ".join(
-            f"{reason} ({count})" if len(left) > 1 else reason for reason, count in sorted(left.items())
-        )
-        total = left.total()
+        asked = [run.asking for run in self._runs]
         return {
-            "reason": f"{total} of {self._events} events have local titles: {reasons}." if total else None,
-            "models": sorted({name for run in self._runs for name in run.answered_by}),
-            "requests": sum(run.requests for run in self._runs),
-            "input_tokens": sum(run.usage.input_tokens for run in self._runs),
-            "output_tokens": sum(run.usage.output_tokens for run in self._runs),
-            "expected_cost": round(sum(run.expected_cost for run in self._runs), 6),
-            "cost": round(sum(run.cost for run in self._runs), 6),
+            "reason": " ".join(self._runs[-1].reasons) or None,
+            "models": sorted({name for asking in asked for name in asking.answered_by}),
+            "requests": sum(asking.requests for asking in asked),
+            "input_tokens": sum(asking.usage.input_tokens for asking in asked),
+            "output_tokens": sum(asking.usage.output_tokens for asking in asked),
+            "expected_cost": round(sum(asking.expected_cost for asking in asked), 6),
+            "cost": round(sum(asking.cost for asking in asked), 6),
         }
 
     def organize(
@@ -78,68 +92,201 @@ class AIOrganizer:
         homes: Sequence[Home] = (),
         level: AlbumLevel = AlbumLevel.ALBUMS,
     ) -> Sequence[Proposal]:
-        """As the local organizer does, with titles, descriptions and covers by what the photos show."""
-        proposals = list(self._local.organize(photos, existing, homes, level))
-        subjects = [subject for subject in self._subjects(proposals, photos, existing) if subject.shown]
-        if not subjects:
-            return proposals
-        self._events = len(subjects)
-        run = Asking(self._connect, self._sheets, self._memory, self._policy)
+        """As the local organizer does, with what the model saw. Albums of another level are as their owner wants them:
+        they only get titles."""
+        groups = self._local.groups(photos, existing, homes, level)
+        asking = Asking(self._connect, self._sheets, self._memory, self._policy, self._watch)
+        run = _Run(self._local, asking, self._policy, photos, existing, groups)
+        if not run.subjects:
+            return run.proposals
         self._runs.append(run)
-        run.run(subjects, self._check)
-        return self._improved(proposals, subjects, run.decisions)
+        with asking:
+            run.name()
+            if run.seen and level is AlbumLevel.ALBUMS:
+                run.look_closer()
+            if run.seen:
+                run.compare(reshape=level is AlbumLevel.ALBUMS)
+        return run.titled()
 
-    def _subjects(
-        self, proposals: Sequence[Proposal], photos: Sequence[Photo], existing: Sequence[ExistingAlbum]
-    ) -> list[Subject]:
-        given, albums = {photo.id: photo for photo in photos}, {album.id: album for album in existing}
-        subjects: list[Subject] = []
-        for proposal in proposals:
-            album = albums.get(proposal.album_id or 0)
-            if proposal.kind is AlbumKind.EVENT and not (album and album.edited):
-                subjects.append(
-                    Subject.of(len(subjects) + 1, proposal, _whole(proposal, given, album), self._policy.sharing)
-                )
-        return subjects
 
-    def _improved(
-        self, proposals: Sequence[Proposal], subjects: Sequence[Subject], decisions: Mapping[int, Mapping[str, Any]]
-    ) -> list[Proposal]:
+class _Run:
+    """The groups as they become, what was seen of them, and what did not come of it."""
+
+    def __init__(
+        self,
+        local: Local,
+        asking: Asking,
+        policy: Policy,
+        photos: Sequence[Photo],
+        existing: Sequence[ExistingAlbum],
+        groups: Sequence[Group],
+    ) -> None:
+        self.asking = asking
+        self.seen: dict[Group, Looks] = {}
+        self.reasons: list[str] = []
+        self._local, self._policy = local, policy
+        self._photos, self._existing = photos, existing
+        self._groups = list(groups)
+        self._trips: dict[int, str] = {}
+        self._read_groups()
+
+    def _read_groups(self) -> None:
+        self.proposals = self._local.propose(self._groups)
+        asked = [
+            (group, proposal)
+            for group, proposal in zip(self._groups, self.proposals, strict=True)
+            if group.kind is AlbumKind.EVENT and not (group.album and group.album.edited)
+        ]
+        subjects = [
+            Subject.of(number, group, proposal, self._policy.sharing)
+            for number, (group, proposal) in enumerate(asked, 1)
+        ]
+        self.subjects = [subject for subject in subjects if subject.shown]
+
+    # --- what is asked -----------------------------------------------------------------------------------------
+
+    def name(self) -> None:
+        task = Naming(self._policy)
+        self._named = self.asking.run(task, [task.item(subject) for subject in self.subjects])
+        self.seen = {
+            subject.group: Looks.of(self._named[subject.number])
+            for subject in self.subjects
+            if subject.number in self._named
+        }
+        self._note("events have local titles", len(self.subjects))
+
+    def look_closer(self) -> None:
+        task = LookingCloser(self._policy)
+        items = unclear(self.subjects, self._named, task)
+        decisions = self.asking.run(task, items)
+        self._note("unclear events were not looked at closer", len(items))
+        by_number = {subject.number: subject for subject in self.subjects}
+        became: dict[Group, list[Group]] = {}
+        strays: list[Photo] = []
+        for item in items:
+            if item.number in decisions:
+                subject = by_number[item.number]
+                looks, apart = parted(subject, decisions[item.number], item.shown)
+                self.seen |= looks
+                strays += apart
+                became[subject.group] = list(looks) or [subject.group]
+        self._reshape(became, strays)
+
+    def compare(self, *, reshape: bool) -> None:
+        task, names = Relating(self._policy), self._names()
+        found = windows(self.subjects)
+        items = [task.item(number, window, names, self._existing) for number, window in enumerate(found, 1)]
+        decisions = self.asking.run(task, items)
+        self._note("looks over all events did not come", len(items))
+        said = relations(found, decisions)
+        self._rename(said.renames)
+        if reshape:
+            self._merge(said)
+
+    def _names(self) -> dict[int, str]:
+        return {
+            subject.number: looks.title
+            for subject in self.subjects
+            if (looks := self.seen.get(subject.group)) and looks.title
+        }
+
+    def _note(self, what: str, of: int) -> None:
+        left = self.asking.left
+        reasons = "; ".join(
+            f"{reason} ({count})" if len(left) > 1 else reason for reason, count in sorted(left.items())
+        )
+        if left.total():
+            self.reasons.append(f"{left.total()} of {of} {what}: {reasons}.")
+
+    # --- what becomes of it ------------------------------------------------------------------------------------
+
+    def _rename(self, renames: Mapping[int, str]) -> None:
+        """Only titles that repeat: whatever was in a picture of one event must not name another."""
+        repeated = self._repeated()
+        for subject in self.subjects:
+            looks = self.seen.get(subject.group)
+            if looks and subject.number in renames and looks.title in repeated:
+                self.seen[subject.group] = replace(looks, title=renames[subject.number])
+
+    def _repeated(self) -> set[str]:
+        titles = [looks.title for looks in self.seen.values() if looks.title]
+        given = Counter(title.casefold() for title in titles)
+        return {title for title in titles if given[title.casefold()] > 1}
+
+    def _merge(self, said: Relations) -> None:
+        joined = merged(self.subjects, said, self.seen, self._existing)
+        self.seen |= {group: looks for group, looks in joined.values() if looks}
+        groups = {subject.number: subject.group for subject in self.subjects}
+        groups |= {number: group for number, (group, _) in joined.items()}
+        became = {subject.group: [groups[subject.number]] for subject in self.subjects}
+        next_trip = 1 + max((group.trip for group in self._groups if group.trip is not None), default=0)
+        for number, journey in enumerate(journeys(self.subjects, said, groups), next_trip):
+            if journey.title:
+                self._trips[number if journey.trip is None else journey.trip] = journey.title
+            if journey.trip is None:
+                became |= self._into_trip(became, journey.groups, number)
+        self._reshape(became, [])
+
+    def _into_trip(
+        self, became: Mapping[Group, list[Group]], members: Sequence[Group], trip: int
+    ) -> dict[Group, list[Group]]:
+        moved = {group: replace(group, trip=trip) for group in members}
+        self.seen |= {moved[group]: self.seen[group] for group in members if group in self.seen}
+        return {old: [moved.get(group, group) for group in new] for old, new in became.items()}
+
+    def _reshape(self, became: Mapping[Group, Sequence[Group]], strays: Sequence[Photo]) -> None:
+        """Put these in the place of the groups that they became of."""
+        if not strays and all(list(new) == [old] for old, new in became.items()):
+            return
+        events = [group for group in self._groups if group.kind is AlbumKind.EVENT]
+        wanted = dict.fromkeys(new for group in events for new in became.get(group, [group]))
+        self._groups, as_they_are = finished(list(wanted), strays, self._groups, self._photos, self._existing)
+        self.seen = {as_they_are[group]: looks for group, looks in self.seen.items() if group in as_they_are}
+        self._read_groups()
+
+    def titled(self) -> list[Proposal]:
         """A title that the model gave to several events says nothing of any: a picture may have told it to."""
-        given = Counter(str(decision["title"]).casefold() for decision in decisions.values())
-        taken = {proposal.title for proposal in proposals}
-        changed: dict[int, Proposal] = {}
-        for subject in subjects:
-            decision = decisions.get(subject.number)
-            if decision is None:
-                continue
-            improved = _with_looks(subject, decision)
-            if decision["title"] and given[decision["title"].casefold()] == 1:
-                improved = self._titled(improved, subject, decision["title"], taken)
-            changed[id(subject.proposal)] = improved
-        return [changed.get(id(proposal), proposal) for proposal in proposals]
+        repeated = self._repeated()
+        taken = {proposal.title for proposal in self.proposals}
+        trips = self._trip_titles(taken)
+        made: list[Proposal] = []
+        for group, proposal in zip(self._groups, self.proposals, strict=True):
+            looks = self.seen.get(group)
+            improved = _with_looks(proposal, group, looks) if looks else proposal
+            if looks and looks.title and looks.title not in repeated:
+                improved = self._with_title(improved, group, looks.title, taken)
+            if improved.trip and group.trip in trips:
+                improved = replace(improved, trip=replace(improved.trip, title=trips[group.trip]))
+            made.append(improved)
+        return made
 
-    def _titled(self, proposal: Proposal, subject: Subject, name: str, taken: set[str]) -> Proposal:
+    def _with_title(self, proposal: Proposal, group: Group, name: str, taken: set[str]) -> Proposal:
         """With its place and date, unless that is the title of another."""
-        times = [photo.taken_at for photo in subject.photos if photo.taken_at]
-        title = named_title(name, times, proposal.place, WORDS[self._policy.language])
+        title = self._dated(name, group.whole, proposal.place)
         if title in taken:
             return proposal
         taken.add(title)
         return replace(proposal, title=title)
 
+    def _trip_titles(self, taken: set[str]) -> dict[int | None, str]:
+        found: dict[int | None, str] = {}
+        for trip, name in self._trips.items():
+            photos = [photo for group in self._groups if group.trip == trip for photo in group.whole]
+            title = self._dated(name, photos, None) if photos else ""
+            if title and title not in taken:
+                taken.add(title)
+                found[trip] = title
+        return found
 
-def _whole(proposal: Proposal, given: Mapping[int, Photo], album: ExistingAlbum | None) -> list[Photo]:
-    """The photos of the album that the proposal makes, in their order, with the times that they were taken."""
-    moved = [corrected(given[key], proposal.clock_shifts.get(key, timedelta())) for key in proposal.photo_ids]
-    kept = [corrected(photo, photo.clock_shift) for photo in album.photos if photo.id not in given] if album else []
-    return sorted([*kept, *moved], key=by_time)
+    def _dated(self, name: str, photos: Sequence[Photo], place: str | None) -> str:
+        times = [photo.taken_at for photo in photos if photo.taken_at]
+        return named_title(name, times, place, WORDS[self._policy.language])
 
 
-def _with_looks(subject: Subject, decision: Mapping[str, Any]) -> Proposal:
-    covers = {photo.thumb_key: photo.id for photo in subject.shown}
+def _with_looks(proposal: Proposal, group: Group, looks: Looks) -> Proposal:
+    covers = {photo.thumb_key: photo.id for photo in group.whole}
     return replace(
-        subject.proposal,
-        theme_description=decision["theme"] or subject.proposal.theme_description,
-        cover_id=covers.get(decision["cover"], subject.proposal.cover_id),
+        proposal,
+        theme_description=looks.theme or proposal.theme_description,
+        cover_id=covers.get(looks.cover, proposal.cover_id) if looks.cover else proposal.cover_id,
     )

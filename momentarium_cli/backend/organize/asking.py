@@ -1,63 +1,51 @@
-"""Asks a model about events, several a request: what it does about every fault, and what that costs.
+"""Asks models about things, several a request: what it does about every fault, and what that costs.
 
-An event for which nothing comes of it is left as it is, and the reason is noted.
+A thing for which nothing comes of it is left, and the reason is noted. Where a job is run in slices, no request is
+begun that could not be answered in what is left of one: the next goes on with what was kept.
 """
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Self
 
-from momentarium_cli.backend.organize.decisions import Decision, read
+from momentarium_cli.backend.organize.base import Watch
 from momentarium_cli.backend.organize.model import Fault, Memory, Model, Question, Unanswered
 from momentarium_cli.backend.organize.prices import Usage, cost, expected
-from momentarium_cli.backend.organize.questions import Sharing, Subject, question
-from momentarium_cli.backend.organize.sheets import NumberedSheet, Sheets
+from momentarium_cli.backend.organize.sheets import Sheets
+from momentarium_cli.backend.organize.tasks import Asked, Decisions, Item, Policy, Task
 
-AT_ONCE = 4  # requests
-EVENTS_A_REQUEST = 10
+ROOM = 3  # times what an answer usually has, it may have; more is a model that repeats itself
 TRIES = 3  # of a model that is busy or out of reach
+LEAST_SECONDS = 20.0  # of a slice: with less of it left, a request is the next one's
+STAGE = "asking"
 
+_WRAP_UP_SECONDS = 3.0  # of a slice, to write what came of it
 _NOTHING_TO_SHOW = "none of its photos can be shown"
-_PASSES = frozenset({Fault.BUSY, Fault.UNREACHABLE})
-_OF_CONTENT = frozenset({Fault.TRUNCATED, Fault.BLOCKED})  # fewer events in a request may help
+_PASSES = frozenset({Fault.BUSY, Fault.FREE_TIER, Fault.UNREACHABLE})
+_OF_CONTENT = frozenset({Fault.TRUNCATED, Fault.BLOCKED})  # fewer things in a request may help
 _OF_MODEL = frozenset({Fault.NO_MODEL, Fault.LATE})  # it need not be tried again
 _FINAL = frozenset({Fault.NOT_ALLOWED, Fault.SPENT})
 
 Connect = Callable[[], AbstractAsyncContextManager[Model]]
-_Asked = Sequence[tuple[Subject, NumberedSheet]]
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """How a model is asked; `models` are tried in this order. Times are seconds.
+class _Choice:
+    """A model, and whether it is asked to answer when it has time."""
 
-    `deadline` is for one answer, `patience` the longest wait before another try, `run_seconds` for all of a run.
-    """
-
-    models: tuple[str, ...]
-    language: str
-    sharing: Sharing = field(default_factory=Sharing)
+    name: str
     flex: bool = False
-    deadline: float = 60.0
-    first_wait: float = 1.0
-    patience: float = 30.0
-    run_seconds: float = 300.0
-
-    @property
-    def asking(self) -> str:
-        """What besides the event makes the answer."""
-        return f"{self.models[0]} {self.language}"
 
 
 class Asking:
-    """One run. `decisions` are by the number of the subject, their cover by the key of its thumbnail; `left` counts
-    the events for which nothing came of it, by the reason."""
+    """One run, of several tasks, in a with-block. `left` counts what nothing came of, by the reason, for the last
+    task."""
 
-    def __init__(self, connect: Connect, sheets: Sheets, memory: Memory, policy: Policy) -> None:
-        self.decisions: dict[int, Mapping[str, Any]] = {}
+    def __init__(self, connect: Connect, sheets: Sheets, memory: Memory, policy: Policy, watch: Watch) -> None:
         self.left: Counter[str] = Counter()
         self.usage = Usage(0, 0)
         self.expected_cost = 0.0
@@ -68,87 +56,210 @@ class Asking:
         self._sheets = sheets
         self._memory = memory
         self._policy = policy
-        self._useless: set[str] = set()
+        self._watch = watch
+        self._heard = time.monotonic()
+        self._limit: asyncio.Timeout | None = None
+        self._useless: set[_Choice] = set()
         self._over: Fault | None = None
+        self._paused = False
+        self._new = self._wanted = 0
+        self._runner = asyncio.Runner()
+        self._opened = AsyncExitStack()
+        self._model: Model | None = None
 
-    def run(self, subjects: Sequence[Subject], check: Callable[[], None]) -> None:
-        """Ask about what is not known yet. `check` is called now and then; what it raises ends the run."""
-        keys = {subject.number: subject.key(self._policy.asking) for subject in subjects}
-        known = self._memory.recall(list(keys.values()))
-        self.decisions = {number: known[key] for number, key in keys.items() if key in known}
-        unknown = [subject for subject in subjects if subject.number not in self.decisions]
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._runner:
+            if self._model:
+                self._runner.run(self._opened.aclose())
+
+    def run(self, task: Task, items: Sequence[Item]) -> Decisions:
+        """The decisions about these, by number; asked is what is not known yet."""
+        self.left = Counter()
+        decisions = self._known(items)
+        unknown = [item for item in items if item.number not in decisions]
         if unknown:
-            asyncio.run(self._watched(unknown, check))
-            done = self.decisions.keys()
-            late = sum(1 for subject in subjects if subject.number not in done) - self.left.total()
+            self._wanted += len(unknown)
+            self._watch.note(STAGE, self._new, self._wanted)
+            self._runner.run(self._watched(self._ask(task, unknown, decisions)))
+            if self._paused:
+                self._watch.end_slice()
+            late = len(items) - len(decisions) - self.left.total()
             self.left += Counter({Fault.LATE.value: late})
+        return decisions
 
-    async def _watched(self, subjects: Sequence[Subject], check: Callable[[], None]) -> None:
-        asking = asyncio.ensure_future(self._ask(subjects))
+    def _known(self, items: Sequence[Item]) -> dict[int, Mapping[str, Any]]:
+        known = self._memory.recall([item.key for item in items])
+        return {item.number: known[item.key] for item in items if item.key in known}
+
+    async def _watched(self, work: Awaitable[None]) -> None:
+        asking = asyncio.ensure_future(work)
         try:
             while not asking.done():
                 await asyncio.wait({asking}, timeout=0.5)
-                check()
+                self._watch.check_held()
             asking.result()
         finally:
             asking.cancel()
 
-    async def _ask(self, subjects: Sequence[Subject]) -> None:
-        gate = asyncio.Semaphore(AT_ONCE)
-        batches = [subjects[start : start + EVENTS_A_REQUEST] for start in range(0, len(subjects), EVENTS_A_REQUEST)]
+    async def _ask(self, task: Task, items: Sequence[Item], decisions: dict[int, Mapping[str, Any]]) -> None:
+        gate = asyncio.Semaphore(self._policy.at_once)
         try:
-            async with asyncio.timeout(self._policy.run_seconds), self._connect() as model:
-                await asyncio.gather(*(self._batch(model, batch, gate) for batch in batches))
+            model = await self._open()
+            silent = time.monotonic() - self._heard
+            async with asyncio.timeout(self._policy.silence - silent) as self._limit:
+                batches = (
+                    _Batch(self, model, task, decisions).ask(batch, gate) for batch in _batches(items, task.most_sheets)
+                )
+                await asyncio.gather(*batches)
         except TimeoutError:
             self._over = Fault.LATE
 
-    async def _batch(self, model: Model, batch: Sequence[Subject], gate: asyncio.Semaphore) -> None:
-        async with gate:
-            if self._over:
-                self.left[self._over.value] += len(batch)
-                return
-            sheets = await asyncio.gather(*(asyncio.to_thread(self._sheets.sheet, subject.shown) for subject in batch))
-            asked = [(subject, sheet) for subject, sheet in zip(batch, sheets, strict=True) if sheet]
-            self.left += Counter({_NOTHING_TO_SHOW: len(batch) - len(asked)})
-            if asked:
-                await self._settled(model, asked)
+    async def _open(self) -> Model:
+        if self._model is None:
+            self._model = await self._opened.enter_async_context(self._connect())
+        return self._model
 
-    async def _settled(self, model: Model, asked: _Asked) -> None:
-        """Every event has its decision, or is left with a reason."""
-        fault = await self._by_any(model, asked)
-        if fault in _OF_CONTENT and len(asked) > 1:
-            middle = len(asked) // 2
-            await self._settled(model, asked[:middle])
-            await self._settled(model, asked[middle:])
-        elif fault:
-            self.left[fault.value] += len(asked)
+    # --- what its batches share --------------------------------------------------------------------------------
 
-    async def _by_any(self, model: Model, asked: _Asked) -> Fault | None:
+    async def sheets_of(self, batch: Sequence[Item]) -> list[Asked]:
+        """Without those of which something should be shown, and nothing can be."""
+        sheets = await asyncio.gather(*(asyncio.to_thread(self._sheets.of, item.shown) for item in batch))
+        asked = [Asked(item, found) for item, found in zip(batch, sheets, strict=True) if found or not item.shown]
+        self.left += Counter({_NOTHING_TO_SHOW: len(batch) - len(asked)})
+        return asked
+
+    def is_over(self) -> Fault | None:
+        """Why there is nothing more to ask in this run."""
+        return self._over
+
+    def must_pause(self) -> bool:
+        """Whether what is to be asked now is left to the next slice."""
+        left = self._watch.seconds_left
+        self._paused |= left is not None and left < LEAST_SECONDS and self._watch.got_further
+        return self._paused
+
+    async def by_any(self, ask: Callable[[_Choice], Awaitable[Fault | None]]) -> Fault | None:
         """Asks one model after another. Where none can answer, the others of this run need not wait for the same."""
         fault = self._over
-        for name in () if self._over else self._policy.models:
-            if name in self._useless:
+        for choice in () if self._over else self._choices():
+            if choice in self._useless:
                 continue
-            fault = await self._by(model, name, asked)
+            fault = await ask(choice)
             if fault is None or fault in _OF_CONTENT:
                 return fault
-            if fault in _OF_MODEL:
-                self._useless.add(name)
+            self._note_useless(choice, fault)
             if fault in _FINAL:
                 break
         if fault in _FINAL | _PASSES | _OF_MODEL:
             self._over = fault
         return fault or Fault.LATE
 
-    async def _by(self, model: Model, name: str, asked: _Asked) -> Fault | None:
-        """Asks one model, again where that may help."""
-        wait = self._policy.first_wait
+    def _choices(self) -> list[_Choice]:
+        """A slice is too short to wait until somebody has time."""
+        flex = self._policy.flex and self._watch.seconds_left is None
+        return [_Choice(name, tier) for name in self._policy.models for tier in ((True, False) if flex else (False,))]
+
+    def _note_useless(self, choice: _Choice, fault: Fault) -> None:
+        if fault in _OF_MODEL or (choice.flex and fault in _PASSES):
+            self._useless.add(choice)
+        if fault is Fault.NO_MODEL:
+            self._useless.add(_Choice(choice.name))
+
+    def seconds_for(self, choice: _Choice) -> float:
+        """That an answer may take now; of a slice, an equal part for each that may still be asked."""
+        deadline = self._policy.flex_deadline if choice.flex else self._policy.deadline
+        left = self._watch.seconds_left
+        if left is None:
+            return deadline
+        usable = [other for other in self._choices() if other not in self._useless]
+        others = len(usable) - usable.index(choice) if choice in usable else 1
+        return min(deadline, (left - _WRAP_UP_SECONDS) / others)
+
+    async def paid(self, model: Model, choice: _Choice, request: Question, output_tokens: int) -> str:
+        """The text of an answer. What is expected is noted before, and what it was after."""
+        seconds = self.seconds_for(choice)
+        if seconds <= 0:
+            raise Unanswered(Fault.LATE)
+        texts = [request.instructions, *(part for part in request.parts if isinstance(part, str))]
+        guess = expected(len(request.parts) + 1 - len(texts), sum(map(len, texts)), output_tokens)
+        price = self._price(choice, guess)
+        noted = await asyncio.to_thread(self._memory.reserve, choice.name, price)
+        if noted is None:
+            raise Unanswered(Fault.SPENT)
+        self.requests += 1
+        self.expected_cost += price
+        try:
+            reply = await model.ask(choice.name, request, seconds, flex=choice.flex)
+        except Unanswered as error:
+            await self._settle(noted, choice, error.usage or guess)
+            raise
+        await self._settle(noted, choice, reply.usage or guess)
+        return reply.text
+
+    async def _settle(self, noted: int, choice: _Choice, usage: Usage) -> None:
+        price = self._price(choice, usage)
+        self.usage = Usage(self.usage.input_tokens + usage.input_tokens, self.usage.output_tokens + usage.output_tokens)
+        self.cost += price
+        await asyncio.to_thread(self._memory.settle, noted, usage, price)
+
+    def _price(self, choice: _Choice, usage: Usage) -> float:
+        return 0.0 if self._policy.free else cost(choice.name, usage, flex=choice.flex)
+
+    async def keep(self, decisions: Sequence[tuple[Item, Mapping[str, Any]]]) -> None:
+        for item, decision in decisions:
+            await asyncio.to_thread(self._memory.keep, item.key, decision)
+        self._new += len(decisions)
+        self._heard = time.monotonic()
+        if self._limit and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._policy.silence)
+        await asyncio.to_thread(self._watch.note, STAGE, self._new, self._wanted)
+
+    @property
+    def policy(self) -> Policy:
+        return self._policy
+
+
+class _Batch:
+    """What goes into one request, or into several where one is too much."""
+
+    def __init__(self, run: Asking, model: Model, task: Task, decisions: dict[int, Mapping[str, Any]]) -> None:
+        self._run = run
+        self._model = model
+        self._task = task
+        self._decisions = decisions
+
+    async def ask(self, batch: Sequence[Item], gate: asyncio.Semaphore) -> None:
+        async with gate:
+            if over := self._run.is_over():
+                self._run.left[over.value] += len(batch)
+            elif not self._run.must_pause():
+                await self._settled(await self._run.sheets_of(batch))
+
+    async def _settled(self, asked: Sequence[Asked]) -> None:
+        """Every thing has its decision, is left with a reason, or is left to the next slice."""
+        if not asked or self._run.must_pause():
+            return
+        fault = await self._run.by_any(lambda choice: self._by(choice, asked))
+        if fault in _OF_CONTENT and len(asked) > 1:
+            middle = len(asked) // 2
+            await self._settled(asked[:middle])
+            await self._settled(asked[middle:])
+        elif fault:
+            self._run.left[fault.value] += len(asked)
+
+    async def _by(self, choice: _Choice, asked: Sequence[Asked]) -> Fault | None:
+        """Asks one model, again where that may help. One that has no time need not be asked again: another may have."""
+        wait = self._run.policy.first_wait
         for attempt in range(1, TRIES + 1):
             try:
-                await self._once(model, name, asked)
+                await self._once(choice, asked)
             except Unanswered as error:
                 pause = wait if error.retry_after is None else error.retry_after
-                if error.fault not in _PASSES or attempt == TRIES or pause > self._policy.patience:
+                hopeless = attempt == TRIES or choice.flex or pause > self._longest_pause(choice)
+                if error.fault not in _PASSES or hopeless:
                     return error.fault
                 await asyncio.sleep(pause)
                 wait *= 2
@@ -156,45 +267,32 @@ class Asking:
                 return None
         return None
 
-    async def _once(self, model: Model, name: str, asked: _Asked) -> None:
-        request = question([(subject, sheet.data) for subject, sheet in asked], self._policy.language)
-        text = await self._paid(model, name, request)
-        decided = read(text, {subject.number: len(sheet.photo_ids) for subject, sheet in asked}, self._policy.language)
+    def _longest_pause(self, choice: _Choice) -> float:
+        return min(self._run.policy.patience, self._run.seconds_for(choice))
+
+    async def _once(self, choice: _Choice, asked: Sequence[Asked]) -> None:
+        parts: list[str | bytes] = []
+        for one in asked:
+            parts += [one.item.text, *(sheet.data for sheet in one.sheets)]
+        tokens = sum(self._task.output_tokens(one.item) for one in asked)
+        request = Question(self._task.instructions, parts, self._task.answer, ROOM * tokens)
+        text = await self._run.paid(self._model, choice, request, tokens)
+        decided = self._task.read(text, asked)
         if not decided:
             raise Unanswered(Fault.UNUSABLE)
-        self.answered_by.add(name)
-        self.left += Counter({Fault.UNUSABLE.value: len(asked) - len(decided)})
-        for subject, sheet in asked:
-            if subject.number in decided:
-                await self._keep(subject, sheet, decided[subject.number])
+        self._run.answered_by.add(choice.name)
+        self._run.left += Counter({Fault.UNUSABLE.value: len(asked) - len(decided)})
+        self._decisions.update(decided)
+        await self._run.keep([(one.item, decided[one.item.number]) for one in asked if one.item.number in decided])
 
-    async def _paid(self, model: Model, name: str, request: Question) -> str:
-        """The text of an answer. What is expected is noted before, and what it was after."""
-        prompt = len(request.instructions) + sum(len(line) for line, _ in request.events)
-        guess = expected(len(request.events), prompt)
-        price = cost(name, guess, flex=self._policy.flex)
-        noted = await asyncio.to_thread(self._memory.reserve, name, price)
-        if noted is None:
-            raise Unanswered(Fault.SPENT)
-        self.requests += 1
-        self.expected_cost += price
-        try:
-            reply = await model.ask(name, request, self._policy.deadline)
-        except Unanswered as error:
-            await self._settle(noted, name, error.usage or guess)
-            raise
-        await self._settle(noted, name, reply.usage or guess)
-        return reply.text
 
-    async def _settle(self, noted: int, name: str, usage: Usage) -> None:
-        price = cost(name, usage, flex=self._policy.flex)
-        self.usage = Usage(self.usage.input_tokens + usage.input_tokens, self.usage.output_tokens + usage.output_tokens)
-        self.cost += price
-        await asyncio.to_thread(self._memory.settle, noted, usage, price)
-
-    async def _keep(self, subject: Subject, sheet: NumberedSheet, decision: Decision) -> None:
-        thumbs = {photo.id: photo.thumb_key for photo in subject.shown}
-        cover = thumbs[sheet.photo_ids[decision.cover - 1]] if decision.cover else None
-        kept = {"title": decision.title, "theme": decision.theme, "cover": cover}
-        self.decisions[subject.number] = kept
-        await asyncio.to_thread(self._memory.keep, subject.key(self._policy.asking), kept)
+def _batches(items: Sequence[Item], most_sheets: int) -> Iterator[list[Item]]:
+    """In their order, as many together as have so many sheets; at least one."""
+    batch: list[Item] = []
+    for item in items:
+        if batch and sum(one.sheets for one in batch) + item.sheets > most_sheets:
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch

@@ -138,5 +138,27 @@ class Organizer(Protocol):
         of the tree are albums."""
 
 
-Organizers = Callable[[int, Callable[[], None]], Organizer]
-"""Makes the organizer for a job: of the user with this id; what the function raises ends its run."""
+class Watch(Protocol):
+    """Whoever runs the job, for organizers that take long; what any of it raises ends the run. Called from any
+    thread."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until this slice of the job is over; None where it has no end."""
+
+    @property
+    def got_further(self) -> bool:
+        """Whether another slice would go on from here, rather than begin where this one did."""
+
+    def check_held(self) -> None:
+        """Raise if the job is no longer ours, or is to stop."""
+
+    def note(self, stage: str, done: int, total: int) -> None:
+        """So much is done that need not be done again; raises as `check_held` does."""
+
+    def end_slice(self) -> None:
+        """Raise if another slice would go on from here."""
+
+
+Organizers = Callable[[int, Watch], Organizer]
+"""Makes the organizer for a job of the user with this id."""

@@ -3,22 +3,24 @@
 import json
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from momentarium_cli.backend.organize.dates import MONTHS
 from momentarium_cli.backend.organize.languages import ENGLISH
 from momentarium_cli.backend.organize.model import Fault, Unanswered
-from momentarium_cli.backend.organize.questions import LONGEST_THEME, LONGEST_TITLE
 from momentarium_cli.backend.organize.text import clean
 
 LONGEST_ANSWER = 200_000  # characters; twelve events are a few thousand
+LONGEST_TITLE = 60
+LONGEST_THEME = 200
 LEAST_CONFIDENCE = 40
+
+Shape = TypeVar("Shape", bound=BaseModel)
 
 _CONTROLS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _LINK = re.compile(r"://|www\.|@|\w\.[a-z]{2,}", re.IGNORECASE)
@@ -33,46 +35,10 @@ _DATE = re.compile(
 )
 
 
-class Decided(BaseModel):
-    """One event of an answer, as a model writes it. The fields' order is the one in which they are asked for."""
-
-    model_config = ConfigDict(strict=True)
-
-    event: int
-    title: str
-    theme: str
-    cover: int
-    confidence: int
-
-
-class Answer(BaseModel):
-    events: list[Decided]
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What counts of an answer about one event; `title` has neither dates nor links, `cover` is a cell's number.
-
-    What is None stays as it was.
-    """
-
-    title: str | None
-    theme: str | None
-    cover: int | None
-
-
-def read(text: str, cells: Mapping[int, int], language: str = ENGLISH) -> dict[int, Decision]:
-    """What an answer decides, by event; `cells` has the events that were asked about and how many cells each has.
-
-    Left out is what was not asked, what is not complete, and events with two answers. Unanswered: it is no answer.
-    """
-    found = [decided for item in _items(text) if (decided := _decided(item)) and decided.event in cells]
-    times = Counter(decided.event for decided in found)
-    return {
-        decided.event: _decision(decided, cells[decided.event], language)
-        for decided in found
-        if times[decided.event] == 1
-    }
+def title(text: str, language: str = ENGLISH) -> str | None:
+    """The text if it may be shown as a title."""
+    line = checked(text, LONGEST_TITLE, language)
+    return line if line and any(character.isalpha() for character in line) else None
 
 
 def checked(text: str, limit: int, language: str = ENGLISH) -> str | None:
@@ -94,30 +60,31 @@ def _months(language: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b", re.IGNORECASE)
 
 
-def _items(text: str) -> Collection[Any]:
+def items(text: str, name: str) -> list[Any]:
+    """The list of this name that an answer is. Unanswered: it is not."""
+    found = document(text).get(name)
+    if not isinstance(found, list):
+        raise Unanswered(Fault.UNUSABLE)
+    return found
+
+
+def document(text: str) -> dict[str, Any]:
+    """The JSON object that an answer is. Unanswered: it is not."""
     if len(text) > LONGEST_ANSWER:
         raise Unanswered(Fault.UNUSABLE)
     try:
-        items = json.loads(text)["events"]
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise Unanswered(Fault.UNUSABLE) from error
-    if not isinstance(items, list):
+    if not isinstance(found, dict):
         raise Unanswered(Fault.UNUSABLE)
-    return items
+    return found
 
 
-def _decided(item: Any) -> Decided | None:
-    try:
-        return Decided.model_validate(item)
-    except ValidationError:
-        return None
-
-
-def _decision(decided: Decided, cells: int, language: str) -> Decision:
-    sure = decided.confidence >= LEAST_CONFIDENCE
-    title = checked(decided.title, LONGEST_TITLE, language) if sure else None
-    return Decision(
-        title=title if title and any(c.isalpha() for c in title) else None,
-        theme=checked(decided.theme, LONGEST_THEME, language),
-        cover=decided.cover if 1 <= decided.cover <= cells else None,
-    )
+def valid(model: type[Shape], values: Sequence[Any]) -> list[Shape]:
+    """Those that have this shape exactly."""
+    found: list[Shape] = []
+    for value in values:
+        with suppress(ValidationError):
+            found.append(model.model_validate(value))
+    return found

@@ -6,7 +6,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from momentarium_cli.backend.organize.decisions import Answer
 from momentarium_cli.backend.organize.model import Fault, Question, Reply, Unanswered
 from momentarium_cli.backend.organize.prices import Usage
 
@@ -25,6 +24,7 @@ _FAULTS = {
     429: Fault.BUSY,
 }
 _WRONG_KEY = re.compile(r"API[ _]key", re.IGNORECASE)  # which is a 400
+_FREE_TIER = re.compile(r"free_?tier", re.IGNORECASE)  # in the names of quotas, nowhere else is it told
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 _NOTHING = Usage(0, 0)
 
@@ -32,13 +32,12 @@ _NOTHING = Usage(0, 0)
 class Gemini:
     """`base_url`: of another server that speaks the same; none: GOOGLE_GEMINI_BASE_URL, or the vendor's."""
 
-    def __init__(self, api_key: str, *, base_url: str | None = None, flex: bool = False) -> None:
+    def __init__(self, api_key: str, *, base_url: str | None = None) -> None:
         from google import genai  # slow to import
         from google.genai import types
 
         options = types.HttpOptions(base_url=base_url, api_version=_API)
         self._client = genai.Client(api_key=api_key, vertexai=False, http_options=options)
-        self._flex = flex
 
     async def __aenter__(self) -> Self:
         return self
@@ -49,7 +48,7 @@ class Gemini:
         await self._client.aio.aclose()
         self._client.close()
 
-    async def ask(self, name: str, question: Question, seconds: float) -> Reply:
+    async def ask(self, name: str, question: Question, seconds: float, *, flex: bool = False) -> Reply:
         """A deadline for the whole: the SDK's own is for each read."""
         from google.genai.errors import APIError
         from httpx2 import HTTPError
@@ -57,7 +56,7 @@ class Gemini:
         try:
             async with asyncio.timeout(seconds):
                 response = await self._client.aio.models.generate_content(
-                    model=name, contents=_contents(question), config=_config(question, flex=self._flex)
+                    model=name, contents=_contents(question), config=_config(question, flex=flex)
                 )
         except TimeoutError as error:
             raise Unanswered(Fault.LATE) from error
@@ -73,10 +72,10 @@ class Gemini:
 def _contents(question: Question) -> "list[PartUnionDict]":
     from google.genai.types import Part
 
-    parts: list[PartUnionDict] = []
-    for line, sheet in question.events:
-        parts += [Part.from_text(text=line), Part.from_bytes(data=sheet, mime_type="image/jpeg")]
-    return parts
+    return [
+        Part.from_text(text=part) if isinstance(part, str) else Part.from_bytes(data=part, mime_type="image/jpeg")
+        for part in question.parts
+    ]
 
 
 def _config(question: Question, *, flex: bool) -> "GenerateContentConfig":
@@ -85,7 +84,7 @@ def _config(question: Question, *, flex: bool) -> "GenerateContentConfig":
     return types.GenerateContentConfig(
         system_instruction=question.instructions,
         response_mime_type="application/json",
-        response_schema=Answer,
+        response_schema=question.answer,
         media_resolution=types.MediaResolution.MEDIA_RESOLUTION_MEDIUM,
         thinking_config=types.ThinkingConfig(thinking_level=types.ThinkingLevel.MINIMAL),
         temperature=0,
@@ -131,6 +130,8 @@ def _refused(error: Any) -> Unanswered:
     if code == 400 and _WRONG_KEY.search(error.message or ""):
         return Unanswered(Fault.NOT_ALLOWED, usage=_NOTHING)
     fault = _FAULTS.get(code, Fault.BUSY if code >= 500 else Fault.REJECTED)
+    if code == 429 and _FREE_TIER.search(f"{error.message} {error.details}"):
+        fault = Fault.FREE_TIER
     return Unanswered(fault, retry_after=_delay(error.details), usage=_NOTHING)
 
 

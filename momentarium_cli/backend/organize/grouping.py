@@ -91,24 +91,29 @@ def group(
 
     Groups without photos are those of albums that lost some and keep others.
     """
-    given = {photo.id for photo in photos}
-    fixed = {
-        album.id: [corrected(photo, photo.clock_shift) for photo in album.photos if photo.id not in given]
-        for album in existing
-    }
+    fixed = fixed_photos(photos, existing)
     sorts: dict[AlbumKind | None, list[Photo]] = defaultdict(list)
     for photo in photos:
         sorts[kept_apart(photo) or (None if photo.taken_at else AlbumKind.UNDATED)].append(photo)
     events, few = _events(sorts[None], existing, fixed, homes, rule, level)
     groups = [
         *events,
-        *_everyday(few, existing, fixed),
+        *everyday_groups(few, existing, fixed),
         *(found for kind in _APART for found in _one(kind, sorts[kind], existing, fixed)),
     ]
-    return [*groups, *_diminished(groups, existing, fixed)]
+    return [*groups, *diminished(groups, existing, fixed)]
 
 
-def _diminished(
+def fixed_photos(photos: Sequence[Photo], existing: Sequence[ExistingAlbum]) -> dict[int, list[Photo]]:
+    """Those of each album that are not given, by the album's id."""
+    given = {photo.id for photo in photos}
+    return {
+        album.id: [corrected(photo, photo.clock_shift) for photo in album.photos if photo.id not in given]
+        for album in existing
+    }
+
+
+def diminished(
     groups: Sequence[Group], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
 ) -> Iterator[Group]:
     """Of the albums that no group continues, those whose photos went in part."""
@@ -268,7 +273,7 @@ def _with_albums(
     free: list[_Event] = []
     for event in events:
         (joined[event.joins.id] if event.joins else free).append(event)
-    albums = _heirs(free, [album for album in existing if album.id not in joined])
+    albums = continued_by([event.photos for event in free], [album for album in existing if album.id not in joined])
     trips = _trips(events)
     opened = [
         Group(
@@ -295,12 +300,12 @@ def _with_albums(
     return sorted([*opened, *grown], key=lambda found: by_time(found.photos[0]))
 
 
-def _heirs(events: Sequence[_Event], existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum | None]:
+def continued_by(events: Sequence[Sequence[Photo]], existing: Sequence[ExistingAlbum]) -> list[ExistingAlbum | None]:
     """For each event the album that held most of its photos, each album once: most photos first, then the oldest."""
     albums = {album.id: album for album in existing if album.kind is AlbumKind.EVENT}
     homes = {photo.id: album.id for album in albums.values() for photo in album.photos}
     shared = Counter(
-        (homes[photo.id], index) for index, event in enumerate(events) for photo in event.photos if photo.id in homes
+        (homes[photo.id], index) for index, event in enumerate(events) for photo in event if photo.id in homes
     )
     heirs: dict[int, ExistingAlbum] = {}
     for key, index in sorted(shared, key=lambda pair: (-shared[pair], pair)):
@@ -337,7 +342,9 @@ def _distance(some: Sequence[Photo], others: Sequence[Photo]) -> timedelta:
     return min(abs(instant(one) - instant(other)) for one in some for other in others)
 
 
-def _everyday(photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]) -> list[Group]:
+def everyday_groups(
+    photos: Sequence[Photo], existing: Sequence[ExistingAlbum], fixed: dict[int, list[Photo]]
+) -> list[Group]:
     """One group a local month, or a year."""
     albums = [album for album in existing if album.kind is AlbumKind.EVERYDAY]
     kept = [photo for album in albums for photo in fixed[album.id] if photo.taken_at]

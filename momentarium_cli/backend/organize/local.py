@@ -44,7 +44,20 @@ class LocalOrganizer:
         level: AlbumLevel = AlbumLevel.ALBUMS,
     ) -> Sequence[Proposal]:
         """Put every photo into exactly one proposal; no two of them continue the same album."""
-        groups = group(photos, existing, homes, self._rule, level)
+        return self.propose(self.groups(photos, existing, homes, level))
+
+    def groups(
+        self,
+        photos: Sequence[Photo],
+        existing: Sequence[ExistingAlbum],
+        homes: Sequence[Home] = (),
+        level: AlbumLevel = AlbumLevel.ALBUMS,
+    ) -> list[Group]:
+        """What `organize` makes albums of."""
+        return group(photos, existing, homes, self._rule, level)
+
+    def propose(self, groups: Sequence[Group]) -> list[Proposal]:
+        """A proposal for each group, titled and described."""
         located = [photo for found in groups if found.kind is AlbumKind.EVENT for photo in found.whole]
         writer = _Writer(_places(located, self._words.code), self._words)
         trips = writer.trips(groups)

@@ -1,14 +1,16 @@
 """The port to a model that looks at contact sheets, and what a run with it may use and must keep.
 
-question    events, each a line of JSON and a contact sheet, in one request
+question    lines of JSON, with contact sheets of what they tell of, in one request
 reply       the text of an answer that ended as it should; whether it says anything sensible is judged elsewhere
-decision    what an answer says of one event, checked; it is kept, so that the same question is paid once
+decision    what an answer says of one thing that was asked about, checked; it is kept, so that it is paid once
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
+
+from pydantic import BaseModel
 
 from momentarium_cli.backend.organize.prices import Usage
 
@@ -23,6 +25,7 @@ class Fault(Enum):
     NO_MODEL = "there is no such model"
     REJECTED = "the request is not accepted"
     BUSY = "it is busy, or a quota is used up"
+    FREE_TIER = "the quota of the key's free tier is used up; of that tier Google may use what it gets"
     UNREACHABLE = "it is out of reach"
     LATE = "it did not answer in time"
     SPENT = "organizer.max_cost is reached"
@@ -40,10 +43,11 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Instructions, and for each event its line and its sheet, a JPEG."""
+    """Instructions, then texts and JPEGs in the order in which they are read; `answer` is the shape of the reply."""
 
     instructions: str
-    events: Sequence[tuple[str, bytes]]
+    parts: Sequence[str | bytes]
+    answer: type[BaseModel]
     max_output_tokens: int
 
 
@@ -58,8 +62,11 @@ class Reply:
 class Model(Protocol):
     """Used within one event loop; leaving its context closes its connections."""
 
-    async def ask(self, name: str, question: Question, seconds: float) -> Reply:
-        """Ask the model of this name, once; Unanswered after so many seconds, and for every other reason."""
+    async def ask(self, name: str, question: Question, seconds: float, *, flex: bool = False) -> Reply:
+        """Ask the model of this name, once; Unanswered after so many seconds, and for every other reason.
+
+        `flex`: for half of the price, if the vendor has time.
+        """
 
 
 class Memory(Protocol):

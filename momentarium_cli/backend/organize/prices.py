@@ -27,9 +27,9 @@ class Usage:
     output_tokens: int
 
 
-def expected(sheets: int, characters: int) -> Usage:
-    """Of a request with so many sheets, one an event, and so much text."""
-    return Usage(SHEET_TOKENS * sheets + characters // CHARACTERS_A_TOKEN, EVENT_TOKENS * sheets)
+def expected(sheets: int, characters: int, output_tokens: int) -> Usage:
+    """Of a request with so many sheets and so much text."""
+    return Usage(SHEET_TOKENS * sheets + characters // CHARACTERS_A_TOKEN, output_tokens)
 
 
 def cost(model: str, usage: Usage, *, flex: bool = False) -> float:

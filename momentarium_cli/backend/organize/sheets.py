@@ -17,7 +17,7 @@ Read = Callable[[Photo], bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class NumberedSheet:
-    """A JPEG without metadata, and the photo in each cell, from number 1 on."""
+    """A JPEG without metadata, and the photo in each cell, in the order of their numbers."""
 
     data: bytes
     photo_ids: tuple[int, ...]
@@ -30,10 +30,19 @@ class Sheets:
         self._decoder = decoder
         self._read = read
 
-    def sheet(self, photos: Sequence[Photo]) -> NumberedSheet | None:
-        """Of these photos, in their order; None where none of them can be shown."""
+    def of(self, photos: Sequence[Photo]) -> list[NumberedSheet]:
+        """As many as these photos need, in their order, numbered from 1 through all of them; [] where none can be
+        shown."""
+        made: list[NumberedSheet] = []
+        for start in range(0, len(photos), MAX_CELLS):
+            first = 1 + sum(len(sheet.photo_ids) for sheet in made)
+            if sheet := self._sheet(photos[start : start + MAX_CELLS], first):
+                made.append(sheet)
+        return made
+
+    def _sheet(self, photos: Sequence[Photo], first: int) -> NumberedSheet | None:
         pictures = [(photo.id, data) for photo in photos if (data := self._read(photo))]
-        future: Future[NumberedSheet | None] = self._decoder.submit(_sheet, pictures)
+        future: Future[NumberedSheet | None] = self._decoder.submit(_sheet, pictures, first)
         try:
             return future.result()
         except DecodeFailed:
@@ -60,7 +69,7 @@ def _around(photos: Sequence[Photo], place: float, step: float) -> list[Photo]:
     return [photos[index] for index in sorted(indices, key=lambda index: (abs(index - place), index))]
 
 
-def _sheet(pictures: Sequence[tuple[int, bytes]]) -> NumberedSheet | None:
+def _sheet(pictures: Sequence[tuple[int, bytes]], first: int) -> NumberedSheet | None:
     """Runs in a child process."""
-    made = contact_sheet([data for _, data in pictures])
+    made = contact_sheet([data for _, data in pictures], first)
     return NumberedSheet(made.data, tuple(pictures[index][0] for index in made.shown)) if made else None

@@ -13,14 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from qstash import QStash
-from qstash.message import BatchRequest, FlowControl
-
 from momentarium_cli.backend.db.pool import Connection
+from momentarium_cli.backend.once import Once
+
+if TYPE_CHECKING:
+    from qstash import QStash
+    from qstash.message import BatchRequest, FlowControl
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +56,10 @@ class QStashOptions:
         """What tells this deployment from others of the same account."""
         return re.sub(r"[^A-Za-z0-9.-]+", "-", urlsplit(self.process_url).netloc)
 
-    def client(self, seconds: float) -> QStash:
+    def client(self, seconds: float) -> "QStash":
         """The vendor's, whose calls may take so long to connect, and again to be answered."""
+        from qstash import QStash  # slow to import
+
         # Repeating a publication is harmless, the message has an id; the vendor's own waits would be minutes.
         client = QStash(self.token, base_url=self.url, retry={"retries": 1, "backoff": lambda _: 50})
         client.http._client.timeout = seconds  # 600 s otherwise; no other way leads to it
@@ -83,7 +87,7 @@ class QStashQueue:
 
     def __init__(self, options: QStashOptions) -> None:
         self._options = options
-        self._client = options.client(_PHASE_SECONDS)
+        self._client = Once(lambda: options.client(_PHASE_SECONDS))
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="qstash")
 
     def deliver(self, job_id: UUID, fence: int, conn: Connection, *, after: timedelta | None = None) -> None:
@@ -97,7 +101,8 @@ class QStashQueue:
 
     def close(self) -> None:
         self._threads.shutdown(cancel_futures=True)
-        self._client.http._client.close()
+        if client := self._client.if_made():
+            client.http._client.close()
 
     def _outbox(self, conn: Connection) -> "_Outbox":
         """What this transaction is going to publish: together, so that many take no longer than one."""
@@ -107,7 +112,7 @@ class QStashQueue:
         conn.after_commit.append(outbox := _Outbox(self._publish))
         return outbox
 
-    def _message(self, job_id: UUID, fence: int, after: timedelta | None) -> BatchRequest:
+    def _message(self, job_id: UUID, fence: int, after: timedelta | None) -> "BatchRequest":
         options = self._options
         message: BatchRequest = {
             "url": options.process_url,
@@ -123,13 +128,13 @@ class QStashQueue:
             message["delay"] = math.ceil(after.total_seconds()) + 1  # what comes too early finds the job still leased
         return message
 
-    def _flow(self) -> FlowControl:
+    def _flow(self) -> "FlowControl":
         flow: FlowControl = {"key": f"{LABEL}-{self._options.deployment}", "parallelism": self._options.parallelism}
         if self._options.rate:
             flow.update({"rate": self._options.rate, "period": "1m"})
         return flow
 
-    def _publish(self, messages: list[BatchRequest]) -> None:
+    def _publish(self, messages: "list[BatchRequest]") -> None:
         """In a thread: the time for a name to be found, and for many small pieces of an answer, has no limit else."""
         publishing = self._threads.submit(self._send, messages)
         try:
@@ -138,18 +143,18 @@ class QStashQueue:
             publishing.cancel()
             log.warning("%d messages were not published; the sweep does it: %s", len(messages), _told(error))
 
-    def _send(self, messages: list[BatchRequest]) -> None:
+    def _send(self, messages: "list[BatchRequest]") -> None:
         if len(messages) == 1:
-            self._client.message.publish(**cast("dict[str, Any]", messages[0]))
+            self._client().message.publish(**cast("dict[str, Any]", messages[0]))
             return
         for start in range(0, len(messages), _BATCH):
-            self._client.message.batch(messages[start : start + _BATCH])
+            self._client().message.batch(messages[start : start + _BATCH])
 
 
 class _Outbox:
     """The messages of one transaction."""
 
-    def __init__(self, publish: Callable[[list[BatchRequest]], None]) -> None:
+    def __init__(self, publish: "Callable[[list[BatchRequest]], None]") -> None:
         self.messages: list[BatchRequest] = []
         self._publish = publish
 

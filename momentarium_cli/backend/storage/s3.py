@@ -96,7 +96,7 @@ class S3Storage(Storage):
         headers = {"x-amz-checksum-mode": "ENABLED"}
         signed = self._sign("HEAD", key, seconds=_CALL_SECONDS, headers=headers)
         try:
-            answer = self.client.send("HEAD", signed.url, headers, "s3:GetObject", self._name(key))
+            answer = self.client.look(signed.url, headers, "s3:GetObject", self._name(key))
         except NotFound:
             self.check_bucket()  # which would say the same of each of its objects
             return None
@@ -104,7 +104,7 @@ class S3Storage(Storage):
             if error.error_code != "storage_busy":
                 self._ask_bucket()  # whose answers say more than a status
             raise
-        return ObjectInfo(int(answer.headers["content-length"]), _hex(answer.headers.get(CHECKSUM_HEADER)))
+        return ObjectInfo(int(answer.get("content-length") or 0), _hex(answer.get(CHECKSUM_HEADER)))
 
     def check_bucket(self) -> None:
         """StorageUnavailable unless the bucket answers; looked at again only after a while."""

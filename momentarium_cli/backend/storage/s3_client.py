@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import IOBase
+from ssl import create_default_context
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -17,7 +19,7 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
-from botocore.httpsession import URLLib3Session
+from botocore.httpsession import URLLib3Session, get_cert_path
 
 from momentarium_cli.backend.storage.base import AT_ONCE
 from momentarium_cli.backend.storage.presign import Keys, Presigner
@@ -29,6 +31,9 @@ from momentarium_cli.backend.storage.s3_errors import (
     unreachable,
 )
 from momentarium_cli.errors import MomentariumError, SettingsError, StorageUnavailable
+from momentarium_cli.wire import Headers, Wire, WireError
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +84,12 @@ class S3Client:
         parts = urlsplit(self.presigner.base_url)
         self.endpoint = f"{parts.scheme}://{parts.netloc}"
         verify = self._session._session.get_config_variable("ca_bundle") or True
-        self._http = URLLib3Session(
-            verify, getproxies(), (_CONNECT_SECONDS, _READ_SECONDS), max_pool_connections=AT_ONCE
-        )
+        proxies = getproxies()
+        self._http = URLLib3Session(verify, proxies, (_CONNECT_SECONDS, _READ_SECONDS), max_pool_connections=AT_ONCE)
+        self._wire: Wire | None = None
+        if not proxies:
+            tls = partial(create_default_context, cafile=get_cert_path(verify))
+            self._wire = Wire(tls, connect_seconds=_CONNECT_SECONDS, read_seconds=_READ_SECONDS)
 
     # --- requests ----------------------------------------------------------------------------------------------
 
@@ -102,26 +110,40 @@ class S3Client:
     ) -> AWSResponse:
         """A signed request; repeated while the store is out of reach or busy, where the body can be read again."""
         start = body.tell() if body is not None and body.seekable() else None
-        for left in reversed(range(_TRIES)):
-            try:
-                return self._once(method, url, headers, action, name, body)
-            except StorageUnavailable as error:
-                if not left or error.retry_after is None or is_about_credentials(error):
-                    raise
-                if body is not None:
-                    if start is None:
-                        raise
-                    body.seek(start)
-            time.sleep(random.uniform(0, _FIRST_DELAY_SECONDS * 2 ** (_TRIES - left)))  # noqa: S311 -- jitter, no secret
-        raise AssertionError("the last try returns or raises")
 
-    def _once(
-        self, method: str, url: str, headers: Mapping[str, str], action: str, name: str, body: IOBase | None
-    ) -> AWSResponse:
-        answer = self.ask(method, url, headers, body)
-        if answer.status_code >= 300:
-            raise self._refused(Refusal.of_answer(answer.status_code, answer.headers, answer.content), action, name)
-        return answer
+        def once() -> AWSResponse:
+            answer = self.ask(method, url, headers, body)
+            if answer.status_code >= 300:  # else the body is left to stream in
+                raise self._refused(Refusal.of_answer(answer.status_code, answer.headers, answer.content), action, name)
+            return answer
+
+        def again() -> bool:
+            if body is not None and start is not None:
+                body.seek(start)
+            return body is None or start is not None
+
+        return _repeated(once, again)
+
+    def look(self, url: str, headers: Mapping[str, str], action: str, name: str) -> Headers:
+        """What is answered to a signed HEAD; there are thousands of them."""
+
+        def once() -> Headers:
+            status, answered = self._looked(url, headers)
+            if status >= 300:
+                raise self._refused(Refusal.of_answer(status, answered, b""), action, name)
+            return answered
+
+        return _repeated(once, lambda: True)
+
+    def _looked(self, url: str, headers: Mapping[str, str]) -> tuple[int, Headers]:
+        if self._wire is None:
+            answer = self.ask("HEAD", url, headers)
+            return answer.status_code, answer.headers
+        try:
+            reply = self._wire.send("HEAD", url, headers, (), keep=0)
+        except WireError as error:
+            raise unreachable(error, self.endpoint) from error
+        return reply.status, reply.headers
 
     def ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: IOBase | None = None
@@ -184,6 +206,18 @@ class S3Client:
             )
         except (ValueError, BotoCoreError) as error:
             raise SettingsError(f"The settings for S3 cannot be used: {error}.".replace("..", ".")) from error
+
+
+def _repeated(once: Callable[[], T], again: Callable[[], bool]) -> T:
+    """What `once` returns; it is repeated while the store is out of reach or busy, as long as `again` says it can."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return once()
+        except StorageUnavailable as error:
+            if not left or error.retry_after is None or is_about_credentials(error) or not again():
+                raise
+        time.sleep(random.uniform(0, _FIRST_DELAY_SECONDS * 2 ** (_TRIES - left)))  # noqa: S311 -- jitter, no secret
+    raise AssertionError("the last try returns or raises")
 
 
 def _credentials(session: boto3.Session) -> Any:

@@ -1,10 +1,9 @@
 """What S3 and the way to it say, as errors of ours, each with its remedy."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError, PartialCredentialsError
 
 from momentarium_cli.errors import (
     AlreadyStored,
@@ -16,6 +15,7 @@ from momentarium_cli.errors import (
     SettingsError,
     StorageUnavailable,
 )
+from momentarium_cli.wire import Headers
 
 _THROTTLED_SECONDS = 5
 _CREDENTIALS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken", "TokenRefreshRequired"}
@@ -42,7 +42,7 @@ class Refusal:
     region: str | None = None
 
     @classmethod
-    def of_answer(cls, status: int, headers: Mapping[str, str], body: bytes) -> "Refusal":
+    def of_answer(cls, status: int, headers: Headers, body: bytes) -> "Refusal":
         text = body[:8192].decode("utf-8", "replace")
         code, message = _element("Code", text) or str(status), _element("Message", text) or ""
         return cls(code, message, headers.get("x-amz-bucket-region"))
@@ -78,7 +78,7 @@ def refused(said: Refusal, *, bucket: str, action: str, resource: str) -> Moment
     return StorageUnavailable(message, hint=f"It was asked for {action} on {resource}.", retry_after=2)
 
 
-def unreachable(error: BotoCoreError, endpoint: str) -> MomentariumError:
+def unreachable(error: Exception, endpoint: str) -> MomentariumError:
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
         return no_credentials()
     said = " ".join(str(error).split()).rstrip(".")

@@ -34,6 +34,11 @@ def test_of_two_at_once_one_migrates_and_the_other_waits(empty: str) -> None:
     assert sorted((bool(first), bool(second))) == [False, True]
 
 
+def newer_queue(monkeypatch: pytest.MonkeyPatch, migrations: Path) -> None:
+    monkeypatch.setattr("procrastinate.schema.migrations_path", migrations)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "99.0.0")
+
+
 def test_of_a_newer_queue_only_what_is_missing_is_applied(
     empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,7 +46,7 @@ def test_of_a_newer_queue_only_what_is_missing_is_applied(
     for file in migrations_path.glob("*.sql"):
         (tmp_path / file.name).write_text("select 1 / 0")
     (tmp_path / "99.00.00_01_later.sql").write_text("create table procrastinate_later (id int)")
-    monkeypatch.setattr(migrate_module, "migrations_path", tmp_path)
+    newer_queue(monkeypatch, tmp_path)
     assert migrate(empty) == ["procrastinate/99.00.00_01_later.sql"]
     with closing(Database(empty)) as opened, opened.transaction(None) as conn:
         conn.execute("insert into procrastinate_later values (1)")
@@ -52,7 +57,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(
 ) -> None:
     migrate(empty)
     (tmp_path / "99.00.00_01_later.sql").write_text("create table procrastinate_later (id int); select 1 / 0")
-    monkeypatch.setattr(migrate_module, "migrations_path", tmp_path)
+    newer_queue(monkeypatch, tmp_path)
     for _ in range(2):
         with pytest.raises(psycopg.errors.DivisionByZero):
             migrate(empty)

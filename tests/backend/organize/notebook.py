@@ -1,4 +1,4 @@
-"""A memory for organizers that ask a model."""
+"""A memory, and nobody who watches, for organizers that ask a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,3 +29,22 @@ class Notebook:
 
     def settle(self, request: int, usage: Usage, cost: float) -> None:
         self.spent[request] = cost
+
+
+class Unwatched:
+    """A run that nobody ends; `noted` is what it said of how far it was."""
+
+    seconds_left: float | None = None
+    got_further = False
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[int, int]] = []
+
+    def check_held(self) -> None:
+        """Nobody takes it."""
+
+    def note(self, stage: str, done: int, total: int) -> None:
+        self.noted.append((done, total))
+
+    def end_slice(self) -> None:
+        """There are none."""

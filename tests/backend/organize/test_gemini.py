@@ -13,16 +13,16 @@ import pytest
 from PIL import Image
 
 from momentarium_cli.backend.organize.ai import AIOrganizer
-from momentarium_cli.backend.organize.asking import Policy
 from momentarium_cli.backend.organize.base import Organizer, Photo, Proposal
 from momentarium_cli.backend.organize.gemini import Gemini
 from momentarium_cli.backend.organize.local import LocalOrganizer
 from momentarium_cli.backend.organize.questions import Sharing
 from momentarium_cli.backend.organize.sheets import Sheets
+from momentarium_cli.backend.organize.tasks import Policy
 from momentarium_cli.models import AlbumKind
 from momentarium_cli.photos.decode import Decoder
 from tests import gemini as vendor
-from tests.backend.organize.notebook import Notebook
+from tests.backend.organize.notebook import Notebook, Unwatched
 from tests.backend.organize.photos import LISBON, album, burst, photo
 from tests.contracts.organizer import OrganizerContract
 from tests.gemini import KEY, GeminiServer, Mishap, changed, error, running_gemini, throttled
@@ -65,9 +65,10 @@ def make(server: GeminiServer, decoder: Decoder, notebook: Notebook) -> Make:
     """An organizer that asks the server."""
 
     def made(policy: Policy = POLICY, key: str = KEY, **more: Any) -> AIOrganizer:
-        connect = partial(Gemini, key, base_url=server.url, flex=policy.flex)
+        connect = partial(Gemini, key, base_url=server.url)
         sheets = Sheets(decoder, lambda photo: THUMBNAIL)
-        return AIOrganizer("gemini", LocalOrganizer(), connect, sheets, notebook, policy, **more)
+        watch = more.get("watch", Unwatched())
+        return AIOrganizer("gemini", LocalOrganizer(), connect, sheets, notebook, policy, watch)
 
     return made
 
@@ -77,7 +78,18 @@ class TestAIOrganizer(OrganizerContract):
 
     @pytest.fixture
     def organizer(self, make: Make, server: GeminiServer) -> Organizer:
-        server.decide = lambda event: {**vendor.titled(event["event"]), "cover": 99, "title": "\u202e" * 9}
+        server.decide = lambda event: {
+            **vendor.titled(event["event"]),
+            "cover": 99,
+            "title": "\u202e" * 9,
+            "kind": "mixed",
+        }
+        server.look_closer = lambda event: vendor.looked_at(event["event"], 1, 4, 9, strays=(2, 3, 99))
+        server.relate = lambda told: {
+            "merges": [{"events": [event["event"] for event in told[:2]], "title": "All"}],
+            "trips": [{"events": [event["event"] for event in told], "title": ""}],
+            "renames": [{"event": event["event"], "title": "Same"} for event in told],
+        }
         return make()
 
 
@@ -116,20 +128,20 @@ def test_events_get_titles_by_what_they_show_with_place_and_date_by_our_code(mak
 
 def test_ten_events_a_request_with_a_sheet_and_a_line_each(make: Make, server: GeminiServer) -> None:
     proposals = make().organize(events(40), [])
-    assert sorted(len(asked.events) for asked in server.asked) == [10, 10, 10, 10]
-    assert all(len(asked.sheets) == len(asked.events) for asked in server.asked)
+    assert [len(asked.events) for asked in server.of("names")] == [10, 10, 10, 10]
+    assert all(len(asked.sheets) == len(asked.events) for asked in server.of("names"))
     assert len(set(titles(proposals))) == 40 and all(title.startswith("Picnic ") for title in titles(proposals))
 
 
 def test_a_request_is_as_the_vendor_documents_it(make: Make, server: GeminiServer) -> None:
-    make(replace(POLICY, flex=True)).organize(events(2), [])
+    make(replace(POLICY, flex=True)).organize(events(1), [])
     [asked] = server.asked
     settings = asked.body["generationConfig"]
     assert (asked.model, asked.key) == (LITE, KEY)
     assert settings["responseMimeType"] == "application/json"
     assert settings["mediaResolution"] == "MEDIA_RESOLUTION_MEDIUM"
     fields = settings["responseSchema"]["properties"]["events"]["items"]["properties"]
-    assert set(fields) == {"event", "title", "theme", "cover", "confidence"}
+    assert set(fields) == {"event", "title", "theme", "cover", "kind", "confidence"}
     assert asked.body["serviceTier"] == "flex"
 
 
@@ -207,6 +219,7 @@ FAULTS: dict[str, Mishap] = {
     "429": throttled(),
     "429 with a short delay": throttled("0.02s"),
     "429 with a long delay": throttled("3600s"),
+    "429 of the free tier": vendor.free_tier,
     "500": error(500, "INTERNAL", "An internal error has occurred."),
     "503": error(503, "UNAVAILABLE", "The model is overloaded."),
     "503 in HTML": lambda handler, asked: handler.send(b"<html>Bad gateway</html>", 503, "text/html"),
@@ -250,6 +263,13 @@ def test_a_wrong_key_ends_the_run_at_once(make: Make, server: GeminiServer) -> N
     assert organizer.report["requests"] == 1
 
 
+def test_of_a_key_of_the_free_tier_the_reason_says_what_that_means(make: Make, server: GeminiServer) -> None:
+    server.always = vendor.free_tier
+    organizer = make()
+    organizer.organize(events(1), [])
+    assert "free tier is used up; of that tier Google may use what it gets" in organizer.report["reason"]
+
+
 def test_a_model_that_is_gone_is_not_asked_again(make: Make, server: GeminiServer) -> None:
     server.of_model[LITE] = FAULTS["404"]
     organizer = make()
@@ -270,7 +290,7 @@ def test_an_answer_that_was_cut_off_is_asked_for_in_halves(make: Make, server: G
     server.always = vendor.truncated_above(3)
     organizer = make()
     proposals = organizer.organize(events(8), [])
-    assert [len(asked.events) for asked in server.asked] == [8, 4, 2, 2, 4, 2, 2]
+    assert [len(asked.events) for asked in server.of("names")] == [8, 4, 2, 2, 4, 2, 2]
     assert organizer.report["reason"] is None and all(title.startswith("Picnic") for title in titles(proposals))
 
 
@@ -329,6 +349,7 @@ def test_a_good_title_is_taken_as_it_is(title: str, make: Make, server: GeminiSe
 
 def test_a_title_that_it_is_not_sure_of_is_not_taken(make: Make, server: GeminiServer) -> None:
     server.decide = lambda event: {**vendor.titled(event["event"]), "confidence": 10}
+    server.always = vendor.only("names")
     assert titles(make().organize(events(1), [])) == ["6 January 2024"]
 
 
@@ -386,7 +407,7 @@ def test_what_was_answered_once_is_not_paid_again(make: Make, server: GeminiServ
     assert list(again.organize(photos, [])) == list(first)
     assert len(server.asked) == asked and again.report["cost"] == 0
     make().organize([*photos, *events(1)], [])  # ids and times of the thirteenth are new
-    assert sum(len(one.events) for one in server.asked[asked:]) <= 2
+    assert sum(len(one.sheets) for one in server.asked[asked:]) <= 2
 
 
 def test_what_arrived_before_a_fault_is_not_paid_again(make: Make, server: GeminiServer) -> None:
@@ -395,14 +416,14 @@ def test_what_arrived_before_a_fault_is_not_paid_again(make: Make, server: Gemin
     make().organize(photos, [])
     server.always, server.asked = None, []
     make().organize(photos, [])
-    assert [len(asked.events) for asked in server.asked] == [1]
+    assert [len(asked.events) for asked in server.of("names")] == [1]
 
 
 def test_tokens_and_cost_are_expected_before_and_known_after(make: Make, notebook: Notebook) -> None:
     organizer = make()
     organizer.organize(events(40), [])
     report = organizer.report
-    assert report["requests"] == 4 <= 12
+    assert report["requests"] == 5 <= 12
     assert 0 < report["cost"] <= report["expected_cost"] <= 0.03
     assert report["cost"] == pytest.approx(sum(notebook.spent), abs=1e-6)
     assert report["input_tokens"] > 40 * 560
@@ -414,6 +435,33 @@ def test_flex_costs_half(make: Make) -> None:
     full.organize(photos, [])
     flex.organize(photos, [])
     assert flex.report["expected_cost"] == pytest.approx(full.report["expected_cost"] / 2, rel=0.01)
+
+
+def test_where_nobody_has_time_for_half_of_the_price_the_whole_one_is_paid(make: Make, server: GeminiServer) -> None:
+    server.mishaps.append(FAULTS["503"])
+    organizer = make(replace(POLICY, flex=True, flex_deadline=2.0))
+    assert titles(organizer.organize(events(1), [])) == ["Picnic B, 6 January 2024"]
+    assert [asked.body.get("serviceTier") for asked in server.asked] == ["flex", None]
+    assert {asked.model for asked in server.asked} == {LITE}
+
+
+@pytest.mark.parametrize("fault", ["429 with a long delay", "503", "hang", "400"])
+def test_no_fault_of_the_cheap_tier_costs_a_title(fault: str, make: Make, server: GeminiServer) -> None:
+    def refuse_flex(handler: vendor.Handler, asked: vendor.Asked) -> None:
+        (FAULTS[fault] if "serviceTier" in asked.body else vendor.answer)(handler, asked)
+
+    server.always = refuse_flex
+    organizer = make(replace(POLICY, flex=True, flex_deadline=0.5))
+    assert all(title.startswith("Picnic") for title in titles(organizer.organize(events(12), [])))
+    assert organizer.report["reason"] is None and organizer.report["models"] == [LITE]
+
+
+def test_a_slice_is_too_short_to_wait_until_somebody_has_time(make: Make, server: GeminiServer) -> None:
+    class Sliced(Unwatched):
+        seconds_left = 40.0
+
+    make(replace(POLICY, flex=True), watch=Sliced()).organize(events(1), [])
+    assert ["serviceTier" in asked.body for asked in server.asked] == [False]
 
 
 def test_nothing_is_asked_beyond_the_limit(make: Make, notebook: Notebook, server: GeminiServer) -> None:
@@ -434,18 +482,26 @@ class _StoppedError(Exception):
 
 
 def test_a_run_ends_when_its_job_does(make: Make, server: GeminiServer) -> None:
-    def check() -> None:
-        if server.asked:
-            raise _StoppedError
+    class Stopping(Unwatched):
+        def check_held(self) -> None:
+            if server.asked:
+                raise _StoppedError
 
     server.always = vendor.hang
     with pytest.raises(_StoppedError):
-        make(check=check).organize(events(3), [])
+        make(watch=Stopping()).organize(events(3), [])
 
 
-def test_a_run_has_a_deadline_of_its_own(make: Make, server: GeminiServer) -> None:
+def test_a_run_is_given_up_when_nothing_is_answered_any_more(make: Make, server: GeminiServer) -> None:
     server.always = vendor.hang
-    organizer = make(replace(POLICY, run_seconds=0.5))
+    organizer = make(replace(POLICY, silence=0.5))
     photos = events(30)
     assert_complete(photos, organizer.organize(photos, []))
     assert organizer.report["reason"] == "30 of 30 events have local titles: it did not answer in time."
+
+
+def test_a_run_goes_on_for_as_long_as_there_are_answers(make: Make, server: GeminiServer) -> None:
+    server.delay = 0.6
+    organizer = make(replace(POLICY, silence=4.0, at_once=1, sheets_a_request=1))
+    organizer.organize(events(8), [])
+    assert organizer.report["reason"] is None

@@ -64,6 +64,13 @@ def test_photos_without_a_thumbnail_are_not_shown() -> None:
 def test_a_sheet_says_which_photo_is_in_which_cell(decoder: Decoder) -> None:
     first, second, third = shown(3)
     pictures = {first.id: thumbnail(), second.id: b"broken", third.id: thumbnail()}
-    sheet = Sheets(decoder, lambda photo: pictures.get(photo.id)).sheet([first, second, third])
-    assert sheet is not None and sheet.photo_ids == (first.id, third.id)
-    assert Sheets(decoder, lambda photo: None).sheet([first]) is None
+    [sheet] = Sheets(decoder, lambda photo: pictures.get(photo.id)).of([first, second, third])
+    assert sheet.photo_ids == (first.id, third.id)
+    assert Sheets(decoder, lambda photo: None).of([first]) == []
+
+
+def test_cells_are_counted_on_from_sheet_to_sheet(decoder: Decoder) -> None:
+    photos, picture = shown(20), thumbnail()
+    first, second = Sheets(decoder, lambda photo: picture if photo is not photos[3] else None).of(photos)
+    assert first.photo_ids == tuple(photo.id for photo in photos[:16] if photo is not photos[3])
+    assert second.photo_ids == tuple(photo.id for photo in photos[16:])

@@ -1,0 +1,1 @@
+"""What Momentarium writes for other programs: units, property lists and lines that run it."""

@@ -1,0 +1,238 @@
+"""Schedules of this user, as the machine's own scheduler keeps them: systemd, launchd or cron."""
+
+import os
+import plistlib
+import shlex
+import shutil
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+from momentarium_cli.deploy.times import Times
+from momentarium_cli.errors import UsageError
+
+PREFIX = "momentarium-upload-"
+_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A command and when to run it. `name` begins with PREFIX; `what` is said of it where people look."""
+
+    name: str
+    what: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    times: Times
+
+    def __post_init__(self) -> None:
+        """UsageError: there is no way to write it down."""
+        for value in (self.what, *self.command, *self.environment.values()):
+            if not value.isprintable():
+                raise UsageError(f"{value!r} cannot be part of a schedule.", hint="Rename the folder.")
+
+
+class Scheduler(ABC):
+    """A place for schedules. UsageError, in the words of the machine: it does not take one."""
+
+    @abstractmethod
+    def text(self, schedule: Schedule) -> str:
+        """What `install` would write."""
+
+    @abstractmethod
+    def install(self, schedule: Schedule) -> None:
+        """Write it, instead of one of the same name, and have it run from now on."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Take one of `names` away."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Of the schedules that are there."""
+
+    def hint(self) -> str:
+        """What is good to know about those that run here."""
+        return ""
+
+
+class Systemd(Scheduler):
+    """Timers of the user's own manager; for root, of the machine's."""
+
+    def __init__(self) -> None:
+        self._root = os.geteuid() == 0
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+        self._folder = Path("/etc/systemd/system") if self._root else config / "systemd" / "user"
+
+    def text(self, schedule: Schedule) -> str:
+        return "\n".join(f"# {path}\n{content}" for path, content in self._files(schedule).items())
+
+    def install(self, schedule: Schedule) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for path, content in self._files(schedule).items():
+            path.write_text(content, "utf-8")
+        try:
+            self._systemctl("daemon-reload")
+            self._systemctl("enable", "--now", f"{schedule.name}.timer")
+        except UsageError:
+            self._delete(schedule.name)
+            raise
+
+    def remove(self, name: str) -> None:
+        self._systemctl("disable", "--now", f"{name}.timer")
+        self._delete(name)
+        self._systemctl("daemon-reload")
+
+    def names(self) -> list[str]:
+        return sorted(path.stem for path in self._folder.glob(f"{PREFIX}*.timer"))
+
+    def hint(self) -> str:
+        if self._root:
+            return ""
+        return "It runs while you are logged in; `loginctl enable-linger` has it run always."
+
+    def _files(self, schedule: Schedule) -> dict[Path, str]:
+        variables = [f"Environment={_unit_quoted(f'{name}={value}')}" for name, value in schedule.environment.items()]
+        values = {
+            "what": schedule.what.replace("%", "%%"),
+            "environment": "\n".join(variables),
+            "command": " ".join(_unit_quoted(argument).replace("$", "$$") for argument in schedule.command),
+            "calendar": schedule.times.calendar,
+        }
+        return {
+            self._folder / f"{schedule.name}{suffix}": Template(_template(f"upload{suffix}")).substitute(values)
+            for suffix in (".service", ".timer")
+        }
+
+    def _delete(self, name: str) -> None:
+        for suffix in (".service", ".timer"):
+            (self._folder / f"{name}{suffix}").unlink(missing_ok=True)
+
+    def _systemctl(self, *arguments: str) -> None:
+        _call("systemctl", *(() if self._root else ("--user",)), *arguments)
+
+
+class Launchd(Scheduler):
+    """Agents of the user on macOS."""
+
+    def __init__(self) -> None:
+        self._folder = Path.home() / "Library" / "LaunchAgents"
+        self._log = Path.home() / "Library" / "Logs" / "momentarium.log"
+
+    def text(self, schedule: Schedule) -> str:
+        agent = {
+            "Label": schedule.name,
+            "ProgramArguments": list(schedule.command),
+            "EnvironmentVariables": dict(schedule.environment),
+            "StartCalendarInterval": schedule.times.intervals,
+            "StandardOutPath": str(self._log),
+            "StandardErrorPath": str(self._log),
+            "ProcessType": "Background",
+        }
+        return plistlib.dumps(agent, sort_keys=False).decode("utf-8")
+
+    def install(self, schedule: Schedule) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if schedule.name in self.names():
+            self.remove(schedule.name)
+        self._file(schedule.name).write_text(self.text(schedule), "utf-8")
+        try:
+            _call("launchctl", "bootstrap", self._domain, str(self._file(schedule.name)))
+        except UsageError:
+            self._file(schedule.name).unlink()
+            raise
+
+    def remove(self, name: str) -> None:
+        _call("launchctl", "bootout", f"{self._domain}/{name}")
+        self._file(name).unlink()
+
+    def names(self) -> list[str]:
+        return sorted(path.stem for path in self._folder.glob(f"{PREFIX}*.plist"))
+
+    def hint(self) -> str:
+        return f"What it says is in {self._log}. macOS asks once whether it may read the folder."
+
+    @property
+    def _domain(self) -> str:
+        return f"gui/{os.getuid()}"
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"{name}.plist"
+
+
+class Cron(Scheduler):
+    """Lines of the user's crontab; a comment at their end names them. Others are left as they are."""
+
+    def text(self, schedule: Schedule) -> str:
+        variables = [f"{name}={shlex.quote(value)}" for name, value in schedule.environment.items()]
+        command = " ".join([*variables, shlex.join(schedule.command)]).replace("%", r"\%")
+        return f"{schedule.times.cron} {command} # {schedule.name}\n"
+
+    def install(self, schedule: Schedule) -> None:
+        self._write([*self._without(schedule.name), self.text(schedule)])
+
+    def remove(self, name: str) -> None:
+        self._write(self._without(name))
+
+    def names(self) -> list[str]:
+        return sorted(word for line in self._lines() if (word := line.rsplit("# ", 1)[-1].strip()).startswith(PREFIX))
+
+    def hint(self) -> str:
+        return "What it says comes by mail, where this machine delivers mail."
+
+    def _without(self, name: str) -> list[str]:
+        return [line for line in self._lines() if not line.rstrip().endswith(f"# {name}")]
+
+    def _lines(self) -> list[str]:
+        """There is none yet: that is an error for crontab, and not for us."""
+        try:
+            text = _call("crontab", "-l")
+        except UsageError as error:
+            if "no crontab" in str(error):
+                return []
+            raise
+        return text.splitlines(keepends=True)
+
+    def _write(self, lines: Sequence[str]) -> None:
+        text = "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+        _call("crontab", "-", stdin=text)
+
+
+def native() -> str:
+    """The scheduler that this machine has."""
+    if sys.platform == "darwin":
+        return "launchd"
+    if Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):  # as sd_booted(3) tells it
+        return "systemd"
+    return "cron"
+
+
+SCHEDULERS: Mapping[str, type[Scheduler]] = {"systemd": Systemd, "launchd": Launchd, "cron": Cron}
+
+
+def _template(name: str) -> str:
+    return resources.files("momentarium_cli.deploy").joinpath(name).read_text("utf-8")
+
+
+def _unit_quoted(text: str) -> str:
+    """See systemd.syntax(7); percent signs stand for specifiers."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped}"' if any(not (char.isalnum() or char in "/._=:,@+-%") for char in text) else escaped
+
+
+def _call(*command: str, stdin: str = "") -> str:
+    """What a program of the machine prints."""
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"{command[0]} cannot be used here: {error}.", hint="Choose another with --as.") from error
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        reason = said[-1] if said else f"it ended with {done.returncode}"
+        raise UsageError(f"`{' '.join(command)}` failed: {reason.rstrip('.')}.", hint="Choose another with --as.")
+    return done.stdout

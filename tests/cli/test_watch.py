@@ -1,0 +1,74 @@
+"""Rounds of a watch: when they come, and what they survive."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from momentarium_cli.cli import watch
+from momentarium_cli.cli.watch import Watch
+from momentarium_cli.client.changes import Changes
+from momentarium_cli.client.settling import Settling
+from momentarium_cli.errors import NotAllowed, ServerUnreachable
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "photos"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_LOOK_SECONDS", "_FIRST_RETRY_SECONDS"):
+        monkeypatch.setattr(watch, name, 0.05)
+    monkeypatch.setattr(watch, "_RESCAN_SECONDS", 0.2)
+
+
+def rounds(paths: Sequence[Path], number: int, upload: Callable[[int], None] = lambda _: None) -> list[list[Path]]:
+    """What the first rounds were about; `upload` is told the number of each."""
+    done: list[list[Path]] = []
+
+    def one(present: Sequence[Path], _: Settling) -> None:
+        done.append(list(present))
+        upload(len(done))
+
+    with Changes(paths, ignored=Path("/nowhere")) as changes:
+        Watch(paths, one, lambda: len(done) >= number).run(changes)
+    return done
+
+
+def test_it_looks_again_even_if_nothing_is_told(folder: Path) -> None:
+    assert rounds([folder], 3) == [[folder]] * 3
+
+
+def test_a_server_that_is_away_is_waited_for(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    def upload(number: int) -> None:
+        if number < 3:
+            raise ServerUnreachable("The server does not answer.")
+
+    assert len(rounds([folder], 4, upload)) == 4
+    assert capfd.readouterr().err.count("The server does not answer.") == 2
+
+
+def test_what_will_not_pass_ends_it(folder: Path) -> None:
+    def upload(_: int) -> None:
+        raise NotAllowed("The token is revoked.")
+
+    with pytest.raises(NotAllowed):
+        rounds([folder], 2, upload)
+
+
+def test_a_folder_that_is_gone_is_told_once_and_waited_for(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    other = folder.with_name("other")
+
+    def upload(number: int) -> None:
+        if number == 3:
+            other.mkdir()
+
+    done = rounds([folder, other], 5, upload)
+    assert done == [[folder]] * 3 + [[folder, other]] * 2
+    err = capfd.readouterr().err
+    assert err.count(f"{other} is not there; it is waited for.") == 1
+    assert err.count(f"{other} is there again.") == 1

@@ -1,0 +1,175 @@
+"""The judge finds what is wrong: what good runs left is spoilt in one way at a time."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from momentarium_cli.backend.db.pool import Database
+from momentarium_cli.backend.signing import Signer
+from momentarium_cli.backend.storage.local import LocalStorage
+from tests.backend.bench import Bench
+from tests.storm.judge import Folders, Left, Row, needless
+
+PHOTOS = [b"\xff\xd8\xff photo %d" % number for number in range(3)]
+OPEN = "alter table processing_jobs disable trigger legal_transition"
+
+
+@pytest.fixture
+def left(database: Database, tmp_path: Path) -> Iterator[Left]:
+    """Of one user with three photos in an album, one of them twice in the folder, and two runs in calm."""
+    bench = Bench.on(database, LocalStorage(tmp_path / "store", "http://127.0.0.1:1", Signer("a secret")))
+    user = bench.user()
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, data in enumerate([*PHOTOS, PHOTOS[0]]):
+        (folder / f"{number}.jpg").write_bytes(data)
+    (folder / "junk.jpg").write_bytes(b"junk")
+    (folder / "gone.jpg").symlink_to("nowhere")
+    keys = [bench.photo(user, data) for data in PHOTOS]
+    bench.accept(user, *keys)
+    for statement in (
+        OPEN,
+        "update processing_jobs set status = 'completed'",
+        "insert into albums (user_id, job_id, title, kind) select user_id, id, 'all', 'event' from processing_jobs",
+        "insert into album_images select a.id, i.id, i.user_id, true, i.id, now() from albums a, images i",
+    ):
+        bench.run(statement)
+    originals = {key: key.rpartition("/")[2] for key in keys}
+    with psycopg.connect(database.conninfo, row_factory=dict_row) as conn:
+        yield Left(conn, originals, [put(key) for key in keys], calm_runs(user, folder, list(originals.values())))
+
+
+def put(key: str, signed: str = "20240501T100000Z", began: float = 1714557601, **more: Any) -> Row:
+    """Signed at 10:00:00 UTC, sent a second later and stored a tenth after that."""
+    return {
+        "key": key,
+        "signed": signed,
+        "began": began,
+        "ended": began + 0.1,
+        "status": 200,
+        "passed_on": True,
+        **more,
+    }
+
+
+def calm_runs(user: int, folder: Path, uploaded: list[str]) -> list[Row]:
+    common = {"user_id": user, "folders": [str(folder)], "calm": True, "code": 3}
+    counts = {"found": 6, "uploaded": 3, "duplicates": 1, "unchanged": 0, "skipped": 1, "failed": 1, "pending": 0}
+    nothing = counts | {"uploaded": 0, "duplicates": 0, "unchanged": 4, "bytes_uploaded": 0}
+    return [
+        {**common, "run": "first", "uploaded": uploaded, "summary": counts | {"bytes_uploaded": 99}},
+        {**common, "run": "second", "uploaded": [], "summary": nothing},
+    ]
+
+
+def test_good_runs_are_good(left: Left) -> None:
+    assert list(left.findings()) == []
+
+
+@pytest.mark.parametrize(
+    ("statements", "finding"),
+    [
+        (["delete from album_images where display_order = (select min(id) from images)"], "is in 0 primary albums"),
+        (["update images set deleted_at = now() where id = (select min(id) from images)"], "has no row"),
+        ([OPEN, "update processing_jobs set status = 'failed', error_code = 'gave_up'"], "is failed (gave_up)"),
+        ([OPEN, "update processing_jobs set status = 'pending'"], "is of job"),
+        (["insert into albums (user_id, title, kind) select id, 'nobody', 'event' from users"], "which is not there"),
+        (["alter table images drop constraint images_user_id_sha256_key",
+          "update images set sha256 = (select sha256 from images order by id desc limit 1)"], "twice"),
+        (["drop index one_primary_album_an_image",
+          "insert into albums (user_id, job_id, title, kind) select user_id, job_id, 'twin', 'event' from albums",
+          "insert into album_images select a.id, i.id, i.user_id, true, i.id, now() from albums a, images i"
+          " where a.title = 'twin'"], "hold the same photos"),
+        (["drop index one_primary_album_an_image",
+          "insert into albums (user_id, job_id, title, kind) select user_id, job_id, 'more', 'event' from albums",
+          "insert into album_images select a.id, i.id, i.user_id, true, 1, now() from albums a, images i"
+          " where a.title = 'more' and i.id = (select min(id) from images)"], "is in 2 primary albums"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_the_database_is_found(left: Left, statements: list[str], finding: str) -> None:
+    for statement in statements:
+        left.conn.execute(statement.encode())
+    found = list(left.findings())
+    assert any(finding in line for line in found), found
+
+
+def test_an_original_that_is_gone_or_spoilt_is_found(left: Left) -> None:
+    first, second, third = left.originals
+    found = list(replace(left, originals={second: "other", third: left.originals[third]}).findings())
+    assert any(f"{left.originals[first]} of user" in line and "not in the store" in line for line in found), found
+    assert any(line.startswith("lost: first said that") for line in found), found
+    assert any(f"{second} holds other bytes" in line for line in found), found
+
+
+def spoilt_runs(left: Left, spoil: Callable[[list[Row]], object]) -> list[str]:
+    runs = [{**run, "summary": dict(run["summary"])} for run in left.runs]
+    spoil(runs)
+    return list(replace(left, runs=runs).findings())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "finding"),
+    [
+        (lambda runs: runs[0]["summary"].update(uploaded=4), "do not add up"),
+        (lambda runs: runs[0]["summary"].update(uploaded=2, duplicates=2), "counts 2 uploaded and names 3"),
+        (lambda runs: runs[0]["summary"].update(duplicates=0, pending=1), "'pending': (1, 0)"),
+        (lambda runs: runs[1]["summary"].update(unchanged=3, duplicates=1), "'unchanged': (3, 4)"),
+        (lambda runs: runs[1]["summary"].update(bytes_uploaded=1), "'bytes_uploaded': (1, 0)"),
+        (lambda runs: runs[1].update(code=0), "ended with 0 instead of 3"),
+        (lambda runs: runs[1].update(summary=None), "'found': (None, 6)"),
+        (lambda runs: runs[1].update(calm=False), "is not the second of two runs in calm"),
+        (lambda runs: runs[1].update(uploaded=runs[0]["uploaded"][:1]), "was told 2 times"),
+    ],
+)
+def test_totals_that_are_wrong_are_found(left: Left, spoil: Callable[[list[Row]], object], finding: str) -> None:
+    found = spoilt_runs(left, spoil)
+    assert any(finding in line for line in found), found
+
+
+def test_a_photo_that_was_never_uploaded_is_found(left: Left, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "new.jpg").write_bytes(b"\xff\xd8\xff new")
+    found = list(left.findings())
+    assert any("is not in the store" in line for line in found), found
+    assert any("'found': (6, 7)" in line for line in found), found
+
+
+# --- what was sent -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_sent_once_or_again_after_it_was_refused_is_no_finding() -> None:
+    again = put("b", "20240501T100009Z", 1714557610)
+    assert list(needless([put("a"), put("b", status=503), again])) == []
+
+
+def test_what_is_signed_and_sent_after_it_was_stored_is_found() -> None:
+    [found] = needless([put("a"), put("a", "20240501T100003Z", 1714557604, status=412)])
+    assert "a was signed and sent after it was stored" in found
+
+
+def test_what_was_signed_before_the_first_was_stored_may_come_later() -> None:
+    assert list(needless([put("a"), put("a", began=1714557604, status=412)])) == []
+    assert list(needless([put("a", passed_on=False), put("a", began=1714557604)])) == []
+
+
+def test_what_is_stored_twice_is_found() -> None:
+    [found] = needless([put("a"), put("a", began=1714557604)])
+    assert "a was stored twice" in found
+
+
+# --- folders -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_reached_twice_counts_once(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.jpg").write_bytes(PHOTOS[0])
+    os.link(tmp_path / "a" / "1.jpg", tmp_path / "a" / "another name.jpg")
+    (tmp_path / "a" / "link.jpg").symlink_to(tmp_path / "a" / "1.jpg")
+    (tmp_path / "all").symlink_to(tmp_path / "a")
+    folders = Folders.below([tmp_path, tmp_path / "a"])
+    assert (folders.photos.total(), len(folders.photos), folders.skipped, folders.failed) == (2, 1, 0, 0)
