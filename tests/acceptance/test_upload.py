@@ -82,13 +82,18 @@ def test_the_tree_lists_the_albums_too(first: Done, shared: Program) -> None:
     assert "20 July 2024: 5 photos, 2024-07-20" in shared.ok("albums", "tree").out
 
 
+def albums_but_addresses(made: Program) -> list[dict[str, object]]:
+    """Signed addresses change with the hour."""
+    return [{**album, "cover_url": None} for album in made.ok("albums", "list", "--json").json["albums"]]
+
+
 def test_albums_are_regrouped_and_back(first: Done, shared: Program) -> None:
-    before = shared.ok("albums", "list", "--json").json
+    before = albums_but_addresses(shared)
     assert "completed" in shared.ok("albums", "regroup", "--coarser").out
     assert shared.ok("albums", "tree", "--json").json["level"] == "trips"
     assert "as coarse as they can be" in shared.ok("albums", "regroup", "--coarser").err
     shared.ok("albums", "regroup", "--level", "albums")
-    assert shared.ok("albums", "list", "--json").json == before
+    assert albums_but_addresses(shared) == before
     assert shared.run("albums", "regroup").code == 2
 
 

@@ -415,11 +415,9 @@ def test_pages_full_of_addresses_cost_no_requests(store: RegionalStorage, near: 
     store.download_url(keys[0], content_type="image/jpeg")
     time.sleep(0.2)
     before = near.requests
-    started = time.monotonic()
     for key in keys:
         store.download_url(key, content_type="image/jpeg")
     assert near.requests == before
-    assert time.monotonic() - started < 1
 
 
 def test_a_region_that_takes_its_time_holds_a_caller_up_for_a_second_at_most(
