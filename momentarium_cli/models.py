@@ -379,6 +379,10 @@ class AlbumPage(Value):
     next_cursor: str | None = None
 
 
+# At most, for Gemini's default model; tests/benchmarks/organize_cost.py prints the bill.
+GEMINI_DOLLARS_A_THOUSAND_PHOTOS = 0.03
+
+
 class Me(Value):
     """GET /api/me"""
 
@@ -391,6 +395,7 @@ class Me(Value):
     storage: str = Field(description="where the originals lie")
     storage_free_bytes: int | None = Field(default=None, description="where the store is a disk")
     regions: dict[str, str] = Field(default={}, description="where the store has several: name, address to measure")
+    organizer: str = Field(default="local", description="who makes the albums: local, gemini or openai")
 
 
 # --- errors ----------------------------------------------------------------------------------------------------

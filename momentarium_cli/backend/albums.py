@@ -3,10 +3,11 @@
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from momentarium_cli.backend.dates import Dates, dated, keep
 from momentarium_cli.backend.db import albums as rows
 from momentarium_cli.backend.db import images, jobs
 from momentarium_cli.backend.db.jobs import Job
@@ -66,23 +67,25 @@ class Albums:
     def _read(self, job: Job) -> "_Library":
         with self._database.transaction(job.user_id) as conn:
             version = jobs.library_version(conn)
+            dates = dated(conn)
             new = [_photo(row) for row in images.unplaced(conn, job.image_keys)]
             level = AlbumLevel(job.album_level) if job.album_level else rows.level(conn)
             if not new and not job.album_level:
                 return _Library(version, level)
             visited = {(row["latitude"], row["longitude"]): row["days"] for row in rows.spots(conn, DECIMALS)}
             before, homes = _kept_homes(conn), find_homes(visited)
-            stretches = rows.stretches(conn, ALWAYS)
-            spans = _touched(stretches, new, changed(before, homes))
+            stretches, left = rows.stretches(conn, ALWAYS), dates.left()
+            elsewhere = [(since.date(), until.date()) for since, until in left]
+            spans = _touched(stretches, new, [*changed(before, homes), *elsewhere])
             if job.album_level and stretches:
                 spans = [(stretches[0][0], stretches[-1][1])]
-            existing = _existing(conn, spans, _timeless(new))
+            existing = _existing(conn, [*spans, *left], _timeless(new))
             given = [*new, *_movable(existing, spans)]
             more = undecided(given, existing)
             if more or _timeless(given) != _timeless(new):
                 spans = sorted({*spans, *_touched(stretches, more, ())})
-                existing = _existing(conn, spans, _timeless(given))
-            return _Library(version, level, new, _movable(existing, spans), existing, homes)
+                existing = _existing(conn, [*spans, *left], _timeless(given))
+            return _Library(version, level, new, _movable(existing, spans), existing, homes, dates)
 
     def _write(self, job: Job, library: "_Library", proposals: Sequence[Proposal], organizer: Organizer) -> None:
         with self._database.transaction(job.user_id) as conn:
@@ -91,6 +94,7 @@ class Albums:
             made = _Writer(conn, job, organizer.name, library.albums).write(proposals)
             if library.new or job.album_level:
                 rows.keep_homes(conn, [_home_row(home) for home in library.homes])
+                keep(conn, library.dates)
             if job.album_level:
                 rows.keep_level(conn, library.level)
             jobs.bump_version(conn)
@@ -111,6 +115,7 @@ class _Library:
     movable: Sequence[Photo] = ()
     albums: Sequence[ExistingAlbum] = ()
     homes: Sequence[Home] = ()
+    dates: Dates = field(default_factory=Dates)
 
 
 def _kept_homes(conn: Connection) -> list[Home]:
@@ -263,12 +268,13 @@ def _index(photo: Photo, begins: Sequence[datetime]) -> int:
 
 
 def _photo(row: dict[str, Any]) -> Photo:
-    dated = row["taken_at"] is not None and row["taken_at_source"] != TakenAtSource.MTIME
+    known = row["taken_at"] is not None and row["taken_at_source"] != TakenAtSource.MTIME
+    date_shift = timedelta(seconds=row["date_shift_seconds"])
     return Photo(
         id=row["id"],
         filename=row["original_filename"],
-        taken_at=row["taken_at"] if dated else None,
-        taken_sort=row["taken_sort"] if dated else None,
+        taken_at=row["taken_at"] + date_shift if known else None,
+        taken_sort=row["taken_sort"] + date_shift if known and row["taken_sort"] else None,
         latitude=row["latitude"],
         longitude=row["longitude"],
         altitude=row["altitude"],
@@ -277,9 +283,10 @@ def _photo(row: dict[str, Any]) -> Photo:
         content_type=row["content_type"],
         width=row["width"],
         height=row["height"],
-        clock_shift=timedelta(seconds=row["clock_shift_seconds"]),
+        clock_shift=timedelta(seconds=row["clock_shift_seconds"]) - date_shift,
         thumb_key=row["thumb_key"],
         region=row["region"],
         phash=row["phash"],
         quality=row["quality"],
+        look=int.from_bytes(row["look"]) if row["look"] else None,
     )

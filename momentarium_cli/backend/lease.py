@@ -67,10 +67,11 @@ class Lease:
         self._tell(stage, done, total)
 
     def note(self, stage: str, done: int, total: int) -> None:
-        """The same in the middle of what cannot be divided."""
+        """The same in the middle of what cannot be divided, of whatever things; people are told in photos."""
         self._advance(stage, done)
         self.check_held()
-        self._tell(stage, done, total)
+        photos = len(self.job.image_keys)
+        self._tell(stage, photos * done // max(1, total), photos)
 
     def _advance(self, stage: str, done: int) -> None:
         self.got_further |= stage == self._at[0] and done > self._at[1]

@@ -88,6 +88,7 @@ class Previews:
             "thumbhash": examined.derived.thumbhash,
             "phash": examined.derived.phash,
             "quality": examined.derived.quality,
+            "look": examined.derived.look,
         }
 
     def _remade(self, user_id: int, row: Row) -> "tuple[Examined, str | None]":

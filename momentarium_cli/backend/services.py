@@ -26,3 +26,4 @@ class Services:
     deliveries: Deliveries
     proofs: Proofs | None
     files: SignedFiles | None
+    organizer: str = "local"  # who makes the albums, as organizer.backend says

@@ -115,6 +115,7 @@ def open_backend(settings: Settings, database: Database) -> Iterator[Backend]:
             deliveries=deliveries,
             proofs=queue_proofs(settings),
             files=storage if isinstance(storage, LocalStorage) else None,
+            organizer=settings.organizer.backend,
         )
         yield Backend(services, worker)
 

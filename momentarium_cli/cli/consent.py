@@ -15,8 +15,7 @@ from momentarium_cli.cli.session import Session
 from momentarium_cli.cli.settings_file import store
 from momentarium_cli.config import Organizer
 from momentarium_cli.errors import NothingUsable, SettingsError
-
-DOLLARS_A_THOUSAND = 0.03  # photos, at most; tests/benchmarks/organize_cost.py prints the bill
+from momentarium_cli.models import GEMINI_DOLLARS_A_THOUSAND_PHOTOS
 
 
 def ask_once(session: Session, paths: Sequence[Path]) -> None:
@@ -62,7 +61,7 @@ def question(settings: Organizer, photos: int) -> str:
         if shared
     ]
     names = f", the names of its {' and '.join(named)}" if named else ""
-    dollars = max(0.01, DOLLARS_A_THOUSAND * photos / 1000)
+    dollars = max(0.01, GEMINI_DOLLARS_A_THOUSAND_PHOTOS * photos / 1000)
     return (
         "A key for Google's Gemini is set. Gemini could give your albums titles by what the photos show, and see what\n"
         "belongs together. Without it, albums are made on this machine alone.\n"

@@ -117,11 +117,13 @@ class ForPeople(Renderer):
 
     def _end_of_dry_run(self, summary: Summary) -> None:
         batches = self._planned.batches if self._planned else 0
-        to_come = self._estimated or events.Estimated(0, 0, None, 0)
+        to_come = self._estimated or events.Estimated(0, 0, None, 0, None)
         where = f"in {batches} batch{'' if batches == 1 else 'es'}, about {count(to_come.albums, 'album')}"
         say(f"Would upload {count(to_come.files, 'photo')} ({size(to_come.bytes)}) {where}; nothing was done.")
         if to_come.seconds is not None and to_come.files:
             say(f"At the speed of earlier uploads that takes about {duration(to_come.seconds)}.")
+        if to_come.dollars is not None and to_come.files:
+            say(f"Asking Gemini about them costs at most about ${max(0.01, to_come.dollars):.2f}.")
         known = f"{_number(summary.duplicates, 'duplicates')}, {summary.unchanged:,} unchanged"
         say(f"{known}, {summary.skipped:,} skipped, {summary.failed:,} unreadable.")
         self._reasons_for_less()

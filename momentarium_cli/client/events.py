@@ -170,7 +170,8 @@ class Albums(Event):
 class Estimated(Event):
     """The end of a dry run: what the real one would send, about how long that takes and what becomes of it.
 
-    `seconds` is None where nothing was sent yet that would tell the speed.
+    `seconds` is None where nothing was sent yet that would tell the speed; `dollars` is what asking a model costs at
+    most, about, None where no model is asked whose price is known.
     """
 
     name: ClassVar[str] = "estimated"
@@ -178,6 +179,7 @@ class Estimated(Event):
     bytes: int
     seconds: float | None
     albums: int
+    dollars: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class Import:
             yield from self._survey.events()
             yield events.Planned(*self._plan.total(), self._plan.batches())
             if self._options.dry_run:
-                yield from Rehearsal(self._journal, self._plan, self._stop).events()
+                yield from Rehearsal(self._journal, self._plan, self._stop, organizer=self._me.organizer).events()
             if self._options.dry_run or self._stop.is_set():
                 return
             if self._budget.is_set():

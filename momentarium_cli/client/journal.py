@@ -39,6 +39,7 @@ class Journal:
         self.db = Database(path)
         with self.db.writing():
             self.run = int(self.db.one("insert into runs default values returning id")[0])
+            self.db.note("delete from runs where bytes = 0 and id < ?", (self.run,))  # a watch has many
 
     def close(self) -> None:
         self.db.close()

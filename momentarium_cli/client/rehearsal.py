@@ -16,6 +16,7 @@ from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.plan import Plan
 from momentarium_cli.client.records import Counted, File
+from momentarium_cli.models import GEMINI_DOLLARS_A_THOUSAND_PHOTOS
 from momentarium_cli.photos.checksum import sha256_file
 
 _READERS = 4
@@ -29,8 +30,8 @@ _EVENT_OF_A_DAY = 3
 class Rehearsal:
     """Sends nothing; the server is not asked."""
 
-    def __init__(self, journal: Journal, plan: Plan, stop: StopEvent) -> None:
-        self._journal, self._plan, self._stop = journal, plan, stop
+    def __init__(self, journal: Journal, plan: Plan, stop: StopEvent, *, organizer: str) -> None:
+        self._journal, self._plan, self._stop, self._organizer = journal, plan, stop, organizer
 
     def events(self) -> Iterator[Event]:
         """Duplicate and Unchanged, and at last Estimated."""
@@ -38,7 +39,8 @@ class Rehearsal:
         files, size = self._plan.total()
         speed = self._journal.speed()
         made = albums(self._plan.capture_times()) + self._plan.has_undated()
-        yield events.Estimated(files, size, size / speed if speed else None, made)
+        dollars = files / 1000 * GEMINI_DOLLARS_A_THOUSAND_PHOTOS if self._organizer == "gemini" else None
+        yield events.Estimated(files, size, size / speed if speed else None, made, dollars)
 
     def _duplicates(self) -> Iterator[Event]:
         candidates = self._plan.of_equal_size()

@@ -32,8 +32,10 @@ class Sightings:
         """The same file in the library under another path: its folder was moved, or it has several names.
 
         The change time tells it from another file that was given its inode; a file that was renamed itself has a new
-        one, and is known by its checksum once it was read.
+        one, and is known by its checksum once it was read. Where there are no inodes, nothing tells.
         """
+        if stat.inode == 0:
+            return None
         row = self._db.one(
             f"select path, {_KNOWN} from files where device = ? and inode = ? and size = ? and mtime_ns = ?"  # noqa: S608
             " and ctime_ns = ? and state in ('accepted', 'duplicate') limit 1",

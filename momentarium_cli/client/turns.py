@@ -30,6 +30,8 @@ _LOOK_SECONDS = 0.2
 class HandedOver(LockHeld):
     """Another run holds the lock, and will do what this one was to do."""
 
+    code = "handed_over"
+
 
 @dataclass(frozen=True, slots=True)
 class Errand:

@@ -5,7 +5,7 @@ from io import BytesIO
 
 from PIL import Image, ImageFilter, ImageStat
 
-from momentarium_cli.photos import pixels, thumbhash
+from momentarium_cli.photos import pixels, thumbhash, vision
 from momentarium_cli.photos.checksum import sha256_bytes
 from momentarium_cli.photos.formats import JPEG
 
@@ -23,7 +23,8 @@ class Derived:
     """Of a preview: its size in pixels; a JPEG of at most 320 pixels; hashes.
 
     `phash` is a 64-bit difference hash, from -2**63 to 2**63-1 as PostgreSQL's bigint keeps it; the number of
-    differing bits tells how unlike two photos are. `quality` is from 0 (blurred, black or blown out) to 1.
+    differing bits tells how unlike two photos are. `quality` is from 0 (blurred, black or blown out) to 1. `look` are
+    the bits of `vision`, None where that is not installed.
     """
 
     width: int
@@ -33,6 +34,7 @@ class Derived:
     thumbhash: bytes
     phash: int
     quality: float
+    look: bytes | None = None
 
 
 def derive(preview: bytes) -> Derived:
@@ -51,6 +53,7 @@ def derive(preview: bytes) -> Derived:
             thumbhash.thumbhash(tiny),
             difference_hash(small),
             quality(image),
+            vision.look(small),
         )
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -134,17 +135,16 @@ class _Walk:
             below: list[tuple[Path, str, Rules]] = []
             reading = folder
             try:
-                entries = sorted(_listing(folder), key=lambda entry: os.fsencode(entry.name))
-                if any(entry.name == IGNORE_FILE for entry in entries):
+                names, links = _listing(folder)
+                if IGNORE_FILE in names:
                     reading = folder / IGNORE_FILE
                     rules = rules.with_ignore_file(reading)
             except OSError as error:
                 yield Unreadable(reading, _reason(error))  # without its ignore file, what a folder holds may be private
                 continue
-            for entry in entries:
-                if entry.name == IGNORE_FILE:
-                    continue
-                yield from self._entry(entry, folder, real, rules, below)
+            for name in names:
+                if name != IGNORE_FILE:
+                    yield from self._entry(name, name in links, folder, real, rules, below)
             pending.extend(reversed(below))
 
     def _enter(self, folder: Path) -> bool:
@@ -160,28 +160,27 @@ class _Walk:
         return True
 
     def _entry(
-        self, entry: os.DirEntry[str], folder: Path, real: str, rules: Rules, below: list[tuple[Path, str, Rules]]
+        self, name: str, linked: bool, folder: Path, real: str, rules: Rules, below: list[tuple[Path, str, Rules]]
     ) -> Iterator[Entry]:
-        path = folder / entry.name
+        path = folder / name
         try:
-            found = entry.stat()
-            linked = entry.is_symlink()
+            found = path.stat()
         except OSError as error:
             yield Unreadable(path, _reason(error))
             return
         if stat.S_ISDIR(found.st_mode):
-            reason = leftout.folder_reason(entry.name, folder.name)
-            if reason is None and rules.leave_out_folder(entry.name):
+            reason = leftout.folder_reason(name, folder.name)
+            if reason is None and rules.leave_out_folder(name):
                 reason = SkipReason.EXCLUDED
             if reason:
                 yield Pruned(path, reason)
             else:
-                inside = os.path.realpath(path) if linked else os.path.join(real, entry.name)  # noqa: PTH118
-                below.append((path, inside, rules.inside(entry.name)))
+                inside = os.path.realpath(path) if linked else os.path.join(real, name)  # noqa: PTH118
+                below.append((path, inside, rules.inside(name)))
         elif linked:
             yield from self._single(path, found, rules)
-        elif not self._singles or os.path.join(real, entry.name) not in self._singles:  # noqa: PTH118 - 3x faster
-            yield self._judge(path, entry.name, found, rules)
+        elif not self._singles or os.path.join(real, name) not in self._singles:  # noqa: PTH118 - 3x faster
+            yield self._judge(path, name, found, rules)
 
     def _single(self, path: Path, found: os.stat_result, rules: Rules) -> Iterator[Entry]:
         """A file reached by a link or named by the caller: its own folder may have told it, or may still do."""
@@ -210,9 +209,16 @@ class _Walk:
         return (found.st_dev, found.st_ino) in self._folders
 
 
-def _listing(folder: Path) -> list[os.DirEntry[str]]:
+def _listing(folder: Path) -> tuple[list[str], set[str]]:
+    """The names in a folder, in order, and which of them are links. Of a folder of 200,000 files more is too much."""
+    names, links = [], set()
     with os.scandir(folder) as entries:
-        return list(entries)
+        for entry in entries:
+            names.append(entry.name)
+            with suppress(OSError):  # its stat tells
+                if entry.is_symlink():
+                    links.add(entry.name)
+    return sorted(names, key=os.fsencode), links
 
 
 def _skip_reason(path: Path, name: str, suffix: str, found: os.stat_result) -> SkipReason | None:

@@ -183,3 +183,38 @@ def test_photos_of_a_wrong_clock_are_shown_where_they_belong_and_say_what_they_s
     found = albums(bench)
     assert sum(album["photos"] for album in found) == len(photos)
     assert found[0]["starts_at"].date() == min(phone).date()
+
+
+@pytest.mark.parametrize("order", [("camera", "phone"), ("phone", "camera"), ("half", "phone", "rest")])
+def test_photos_of_a_camera_left_at_another_year_are_shown_where_they_belong(
+    bench: Bench, user: int, order: tuple[str, ...]
+) -> None:
+    photos = journey(Random(1), together=True, wrong=timedelta(days=5239), days=4)
+    phone = [one.taken_at for one in photos if one.latitude is not None and one.taken_at]
+    camera = sorted(one.taken_at for one in photos if one.latitude is None and one.taken_at)
+    parts = {"camera": camera, "half": camera[::2], "rest": camera[1::2]}
+    for part in order:
+        if part == "phone":
+            organize(bench, user, phone, camera="Pixel 8", latitude=38.7139, longitude=-9.1334)
+        else:
+            organize(bench, user, parts[part], camera="Canon EOS 60D")
+    found = albums(bench)
+    assert sum(album["photos"] for album in found) == len(photos)
+    assert {album["starts_at"].year for album in found} == {2024}
+    days = bench.run(
+        "select distinct round(date_shift_seconds / 86400.0)::int as days from images where camera <> 'Pixel 8'"
+    )
+    assert days == [{"days": 5239}]
+    assert {row["taken_at"] for row in bench.run("select taken_at from images where camera <> 'Pixel 8'")} == {*camera}
+
+
+def test_a_date_that_nothing_proves_any_more_is_again_what_the_camera_says(bench: Bench, user: int) -> None:
+    photos = journey(Random(1), together=True, wrong=timedelta(days=5239), days=4)
+    phone = [one.taken_at for one in photos if one.latitude is not None and one.taken_at]
+    camera = [one.taken_at for one in photos if one.latitude is None and one.taken_at]
+    organize(bench, user, phone, camera="Pixel 8", latitude=38.7139, longitude=-9.1334)
+    organize(bench, user, camera, camera="Canon EOS 60D")
+    bench.run("update images set deleted_at = now() where camera = 'Pixel 8'")
+    organize(bench, user, hours(MAY + timedelta(days=300), 0, 1, 2, 3, 4))
+    assert {album["starts_at"].year for album in albums(bench) if album["photos"] != len(phone)} <= {2010, 2024, 2025}
+    assert bench.run("select 1 from images where date_shift_seconds <> 0 or clock_shift_seconds <> 0") == []

@@ -104,6 +104,7 @@ def test_a_job_says_that_gemini_named_its_albums_and_what_that_cost(
     assert row["result_data"]["organizer"]["cost"] > 0
     status = bench.jobs.status(user, row["id"])
     assert (status.organizer_note, status.organizer_cost) == (None, row["result_data"]["organizer"]["cost"])
+    assert (status.done, status.total) == (6, 6)  # photos, whatever was counted meanwhile
     [spent] = bench.run("select model, cost, expected_cost from ai_requests")
     assert spent["cost"] <= spent["expected_cost"]
 

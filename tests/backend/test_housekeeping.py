@@ -63,7 +63,17 @@ def photo(bench: Bench, user: int, data: bytes, preview: bytes = PREVIEW, thumb:
     with bench.database.transaction(user) as conn:
         images.derived(
             conn,
-            [{"id": row["id"], "preview_key": small, "thumb_key": tiny, "thumbhash": b"", "phash": 0, "quality": 0.5}],
+            [
+                {
+                    "id": row["id"],
+                    "preview_key": small,
+                    "thumb_key": tiny,
+                    "thumbhash": b"",
+                    "phash": 0,
+                    "quality": 0.5,
+                    "look": None,
+                }
+            ],
         )
     return int(row["id"])
 

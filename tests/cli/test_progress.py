@@ -159,11 +159,12 @@ def test_a_signal_says_what_is_safe(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_dry_run_tells_the_plan(capfd: pytest.CaptureFixture[str]) -> None:
-    told: list[Event] = [events.Planned(3, 2000, 1), events.Estimated(2, 1500, 90.4, 1)]
+    told: list[Event] = [events.Planned(3, 2000, 1), events.Estimated(2, 1500, 90.4, 1, 0.06)]
     assert show(Import(told, summary(pending=2, duplicates=1, unchanged=3)), dry_run=True) == 0
     err: Any = capfd.readouterr().err
     assert "Would upload 2 photos (1.5 kB) in 1 batch, about 1 album; nothing was done." in err
     assert "At the speed of earlier uploads that takes about 1 min 30 s." in err
+    assert "Asking Gemini about them costs at most about $0.06." in err
     assert "1 duplicate, 3 unchanged, 0 skipped, 0 unreadable." in err
 
 

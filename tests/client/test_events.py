@@ -25,6 +25,8 @@ SAMPLES: dict[str, Any] = {
     "tuple[momentarium_cli.models.AlbumSummary, ...]": (AlbumSummary(id=1, title="May", photos=3),),
 }  # fmt: skip
 
+SAMPLES["Summary"] = Summary("i", 1, 1, 0, 0, 0, 0, 0, 7, 1.5, (JOB,))
+
 
 def made(cls: type[Event]) -> Event:
     return cls(

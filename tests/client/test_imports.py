@@ -14,6 +14,7 @@ from momentarium_cli.client.events import Event, Summary
 from momentarium_cli.client.imports import Options
 from momentarium_cli.client.open_import import IfHeld
 from momentarium_cli.client.plan import Plan
+from momentarium_cli.client.send import Sender
 from momentarium_cli.errors import InsufficientStorage, LockHeld, NothingUsable, Stopped
 from momentarium_cli.models import JobState, UploadFile, UploadSlot
 from tests.client.conftest import Library
@@ -58,18 +59,18 @@ def test_the_first_albums_are_there_while_the_rest_uploads(
 ) -> None:
     monkeypatch.setattr(Plan.next_batch, "__defaults__", (4,))
     event(folder, 4)
-    event(folder, 4, begins=MAY.replace(month=7), seed=7)
+    *_, last = event(folder, 4, begins=MAY.replace(month=7), seed=7)
     told: list[Event] = []
     ready = StopEvent()
+    real = Sender.send
+
+    def send(self: Sender, path: Path, *rest: Any) -> None:
+        if path == last:
+            ready.wait(60)
+        real(self, path, *rest)
+
+    monkeypatch.setattr(Sender, "send", send)
     with library.working(), library.open() as momentarium:
-        real, number = momentarium.api.transport.send, iter(range(1, 100))
-
-        def send(*arguments: Any) -> int:
-            if next(number) > 14:  # originals and previews: the last photo
-                ready.wait(60)
-            return real(*arguments)
-
-        monkeypatch.setattr(momentarium.api.transport, "send", send)
         for each in momentarium.events([folder], options=Options()):
             told.append(each)
             if isinstance(each, events.Albums):

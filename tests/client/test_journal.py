@@ -96,6 +96,23 @@ def test_a_file_that_changed_is_forgotten_and_leaves_its_batch(journal: Journal)
     assert journal.stored_of(batch_id) == []
 
 
+@pytest.mark.parametrize("what", ["dev", "inode", "size", "mtime_ns", "ctime_ns"])
+def test_the_same_file_is_one_that_agrees_in_everything(journal: Journal, what: str) -> None:
+    journal.duplicate(found(journal), SHA)
+    sightings = Sightings(journal)
+    same = sightings.same_file(STAT)
+    assert same is not None
+    assert same.path == Path("/p/a.jpg")
+    other = FileStat(**{name: getattr(STAT, name) for name in STAT.__slots__} | {what: 99})
+    assert sightings.same_file(other) is None
+
+
+def test_without_inodes_no_file_is_the_same(journal: Journal) -> None:
+    nothing = FileStat(dev=1, inode=0, size=3, mtime_ns=4, ctime_ns=5)
+    journal.duplicate(found(journal, stat=nothing), SHA)
+    assert Sightings(journal).same_file(nothing) is None
+
+
 def test_what_decoding_showed_is_kept_with_the_metadata(journal: Journal) -> None:
     file_id = found(journal)
     batch_id = batch_of(journal, file_id)

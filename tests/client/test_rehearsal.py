@@ -96,6 +96,18 @@ def test_albums_are_about_those_that_come(library: Library, folder: Path) -> Non
     assert about == len(made.albums) == 2
 
 
+@pytest.mark.parametrize(("organizer", "dollars"), [("local", None), ("gemini", 3e-05), ("openai", None)])
+def test_what_a_model_costs_is_told_where_one_is_asked(
+    library: Library, folder: Path, organizer: str, dollars: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dated(folder / "a.jpg")
+    with library.open() as momentarium:
+        me = momentarium.me().model_copy(update={"organizer": organizer})
+        monkeypatch.setattr(momentarium, "me", lambda: me)
+        told = list(momentarium.events([folder], options=DRY))
+    assert estimated(told).dollars == (dollars and pytest.approx(dollars))
+
+
 @pytest.mark.parametrize(
     ("times", "expected"),
     [

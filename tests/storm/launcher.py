@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -50,6 +51,7 @@ class Launcher:
         self._lock = Lock()
         self._children: dict[int, Child] = {}
         self._begun: SimpleQueue[Child] = SimpleQueue()
+        self._closed = False
         self.pids: set[int] = set()
 
     def __enter__(self) -> "Launcher":
@@ -84,9 +86,18 @@ class Launcher:
         }
         assert self._process.stdin is not None
         with self._lock:
+            if self._closed:
+                raise InterruptedError("the storm is over")
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             return self._begun.get(timeout=60)
+
+    def kill_all(self) -> None:
+        """Nothing that was started goes on, and nothing else begins."""
+        self._closed = True
+        for pid in list(self._children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -94,6 +94,7 @@ class World:
     conninfo: str
     seaweed: Seaweed
     launcher: Launcher
+    stopped: bool = False
 
     def __post_init__(self) -> None:
         self.weather = Weather(self.options.seed, self.puts)
@@ -185,9 +186,9 @@ def storm(world: World) -> list[str]:
         trouble = Trouble(world, server)
         server.start()
         _wait(lambda: _answers(port), server.tend, "the server to answer")
-        _together([partial(person.live, lambda: _more(world, began)) for person in people], trouble.tend)
+        _together(world, [partial(person.live, lambda: _more(world, began)) for person in people], trouble.tend)
         world.weather.calm = True
-        _together([person.rest for person in people], server.tend)
+        _together(world, [person.rest for person in people], server.tend)
         _wait(lambda: _jobs_ended(database), server.tend, "all jobs to end")
         left = _left_behind(world.launcher, server)
         server.end()
@@ -232,17 +233,23 @@ class Trouble:
 
 def _more(world: World, began: float) -> bool:
     """Whether there should be another run: until there were enough, and every point saw enough of it."""
-    if time.monotonic() > began + world.options.limit_seconds:
+    if world.stopped or time.monotonic() > began + world.options.limit_seconds:
         return False
     return world.number_of_runs() < world.options.runs or not world.covered()
 
 
-def _together(works: Sequence[Callable[[], None]], meanwhile: Callable[[], None]) -> None:
+def _together(world: World, works: Sequence[Callable[[], None]], meanwhile: Callable[[], None]) -> None:
+    """Do all of this at once; whoever interrupts it need not wait for its end."""
     with ThreadPoolExecutor(len(works)) as threads:
         futures = [threads.submit(work) for work in works]
-        while not all(future.done() for future in futures):
-            meanwhile()
-            time.sleep(0.03)
+        try:
+            while not all(future.done() for future in futures):
+                meanwhile()
+                time.sleep(0.03)
+        except BaseException:
+            world.stopped = True
+            world.launcher.kill_all()
+            raise
         for future in futures:
             future.result()
 

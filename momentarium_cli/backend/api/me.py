@@ -21,5 +21,6 @@ def me(caller: CallerDep, services: ServicesDep) -> Me:
         storage=services.uploads.where,
         storage_free_bytes=services.uploads.free_bytes(),
         regions=dict(services.uploads.regions),
+        organizer=services.organizer,
         **library,
     )

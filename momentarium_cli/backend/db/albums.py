@@ -16,6 +16,8 @@ SQL = load("albums")
 
 Row = dict[str, Any]
 
+_OF_DATES = {"cameras": "camera", "since": "since", "until": "until", "seconds": "seconds"}
+
 
 def page(conn: Connection, before: tuple[str, int], limit: int) -> list[Row]:
     """`before`: starts_at and id of the last one of the page before; ("infinity", 0) for the first page."""
@@ -57,6 +59,34 @@ def homes(conn: Connection) -> list[Row]:
 
 def keep_homes(conn: Connection, kept: Sequence[Row]) -> None:
     conn.execute(SQL["keep_homes"], {"homes": Jsonb(list(kept))})
+
+
+def cameras(conn: Connection) -> list[Row]:
+    """camera, photos, located: of dated photos."""
+    return conn.execute(SQL["cameras"]).fetchall()
+
+
+def minutes(conn: Connection, cameras: Sequence[str], *, located: bool) -> dict[str, list[int]]:
+    """Since 1970, ascending, at which these cameras took photos, by their own clocks; of photos with a position alone
+    if `located`."""
+    rows = conn.execute(SQL["minutes"], {"cameras": list(cameras), "located": located}).fetchall()
+    return {row["camera"]: row["minutes"] for row in rows}
+
+
+def wrong_dates(conn: Connection) -> list[Row]:
+    """As they were kept."""
+    row = conn.execute(SQL["wrong_dates"]).fetchone()
+    return list(row["wrong_dates"]) if row else []
+
+
+def keep_wrong_dates(conn: Connection, found: Sequence[Row]) -> None:
+    conn.execute(SQL["keep_wrong_dates"], {"found": Jsonb(list(found))})
+
+
+def redate(conn: Connection, found: Sequence[Row]) -> None:
+    """`found`: camera, since, until, seconds. Photos of other cameras and times have the dates that they say."""
+    values = {name: [row[key] for row in found] for name, key in _OF_DATES.items()}
+    conn.execute(SQL["redate"], values)
 
 
 def level(conn: Connection) -> AlbumLevel:

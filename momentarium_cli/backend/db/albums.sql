@@ -81,7 +81,8 @@ update users set album_level = %(level)s where id = app_user()
 -- breaks: the gaps between photos of at least so many hours, and the first and the last photo
 select before, nullif(at, 'infinity') as after
   from (select at, lag(at) over (order by at) as before
-          from (select coalesce(taken_sort, taken_at at time zone 'UTC') as at from images
+          from (select coalesce(taken_sort, taken_at at time zone 'UTC') + make_interval(secs => date_shift_seconds) as at
+                  from images
                  where taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
                 union all select 'infinity') timed) gaps
  where before is null or at - before >= %(gap)s
@@ -133,9 +134,42 @@ select %(album_id)s, x.image_id, app_user(), x.ordinality
         where album_images.album_id <> excluded.album_id
 
 -- set_clocks: what must be added to the times of photos
-update images i set clock_shift_seconds = s.seconds
+update images i set clock_shift_seconds = i.date_shift_seconds + s.seconds
   from unnest(%(image_ids)s::bigint[], %(seconds)s::integer[]) as s (image_id, seconds)
- where i.id = s.image_id and i.clock_shift_seconds <> s.seconds
+ where i.id = s.image_id and i.clock_shift_seconds <> i.date_shift_seconds + s.seconds
+
+-- cameras: how many dated photos each has, and how many of them know where they are
+select camera, count(*) as photos, count(latitude) as located from images
+ where camera is not null
+   and taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
+ group by camera
+
+-- minutes: since 1970, at which these cameras took photos, by their own clocks
+select camera, array_agg(distinct (extract(epoch from taken_at)::bigint / 60)) as minutes from images
+ where camera = any(%(cameras)s) and (latitude is not null or not %(located)s)
+   and taken_at is not null and taken_at_source is distinct from 'mtime' and deleted_at is null
+ group by camera
+
+-- wrong_dates: what was found when the library was last organized
+select wrong_dates from users where id = app_user()
+
+-- keep_wrong_dates: what is found now
+update users set wrong_dates = %(found)s where id = app_user()
+
+-- redate: what must be added to the dates of photos; the rest of what their clocks were wrong by stays
+with dated as (
+  select i.id, coalesce((select w.seconds
+                           from unnest(%(cameras)s::text[], %(since)s::timestamp[], %(until)s::timestamp[],
+                                       %(seconds)s::integer[]) as w (camera, since, until, seconds)
+                          where w.camera = i.camera and i.taken_at >= w.since
+                            and i.taken_at < w.until + interval '1 minute' limit 1), 0) as seconds
+    from images i
+   where i.camera = any(%(cameras)s) or i.date_shift_seconds <> 0
+)
+update images i
+   set date_shift_seconds = d.seconds, clock_shift_seconds = i.clock_shift_seconds + d.seconds - i.date_shift_seconds
+  from dated d
+ where i.id = d.id and i.date_shift_seconds <> d.seconds
 
 -- order: an album's photos as they are given
 update album_images a set display_order = o.position

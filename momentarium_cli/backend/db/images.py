@@ -35,7 +35,7 @@ def verified(conn: Connection, image_id: int) -> None:
 
 
 def derived(conn: Connection, rows: Sequence[Row]) -> None:
-    """rows: id, preview_key, thumb_key, thumbhash, phash, quality."""
+    """rows: id, preview_key, thumb_key, thumbhash, phash, quality, look."""
     conn.cursor().executemany(SQL["derived"], rows)
 
 

@@ -24,7 +24,7 @@ select id, storage_key, sha256, preview_key, content_type, decode_error, region 
 with photo as (
   update images
      set preview_key = %(preview_key)s, thumb_key = %(thumb_key)s, thumbhash = %(thumbhash)s, phash = %(phash)s,
-         quality = %(quality)s
+         quality = %(quality)s, look = %(look)s
    where id = %(id)s
   returning id
 )

@@ -38,6 +38,7 @@ class Photo:
     A time that only the file system gave (source mtime) does not date a photo. `clock_shift` was found earlier: both
     times are as the camera gave them, and are right with it added. `thumb_key` and `region` are where its thumbnail
     lies; `phash` is the 64-bit difference hash of what it shows, `quality` how sharp and well exposed it is, 0 to 1.
+    `look` are the 256 bits of `vision`.
     """
 
     id: int
@@ -57,6 +58,7 @@ class Photo:
     region: str | None = None
     phash: int | None = None
     quality: float | None = None
+    look: int | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

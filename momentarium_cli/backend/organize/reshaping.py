@@ -46,8 +46,9 @@ Seen = Mapping[Group, Looks]
 
 
 def is_loose(group: Group) -> bool:
-    """Whether its photos may be parted, or joined by others: all are given, and nobody touched it."""
-    return group.kind is AlbumKind.EVENT and not group.kept and not (group.album and group.album.edited)
+    """Whether its photos may be parted, or joined by others: all are given, nobody touched it, no timer took them."""
+    untouched = not group.kept and not (group.album and group.album.edited)
+    return group.kind is AlbumKind.EVENT and not group.lapse and untouched
 
 
 # --- parts and strays ----------------------------------------------------------------------------------------------

@@ -119,3 +119,24 @@ def test_a_burst_does_not_make_an_album_large() -> None:
     jump = [photo(f"2024-05-12T20:00:{second:02}", phash=0x1234567812345678) for second in range(50)]
     [found] = group([*days, *jump], [])
     assert len(found.photos) == 86
+
+
+def test_thousands_of_frames_of_one_scene_take_neither_long_nor_much_memory() -> None:
+    frames = [
+        photo(f"2024-05-12T{10 + second // 3600}:{second // 60 % 60:02}:{second % 60:02}") for second in range(6000)
+    ]
+    still = [replace(frame, phash=0b11 << number % 3, camera=str(number)) for number, frame in enumerate(frames)]
+    assert len(distinct(still)) == 1
+
+
+def test_with_eyes_a_burst_is_one_also_if_the_camera_was_moved_a_lot() -> None:
+    base = Random(1).getrandbits(256)
+    near, other = base ^ (1 << 60) - 1, base ^ ((1 << 120) - 1 << 100)
+    frames = [
+        photo(f"2024-05-12T10:00:0{second}", phash=phash, look=look)
+        for second, (phash, look) in enumerate([(0, base), (-1, near), (0x0F0F0F0F0F0F0F0F, other)])
+    ]
+    assert [len(found) for found in distinct(frames)] == [2, 1]
+    later = photo("2024-05-12T18:00", phash=0x00FF00FF00FF00FF, look=base ^ (1 << 40) - 1)
+    assert [len(found) for found in distinct([*frames, later])] == [3, 1]
+    assert len(distinct([frames[0], replace(later, look=near)])) == 2
