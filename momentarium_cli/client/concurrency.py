@@ -1,8 +1,9 @@
 """How many files are sent at once: a level that finds itself, as links and stores differ by a factor of a hundred.
 
-It rises rung by rung as long as more at once brings more through in a second; of those that bring about the same, the
-lowest is kept. Where the store asks to go slower, answers get lost, or much less comes through than before, it falls by
-a factor. What comes through is noisy, so it is averaged for every rung, and looked at again after a while.
+It doubles at first, then rises rung by rung, as long as more at once brings more through in a second; of those that
+bring about the same, the lowest is kept. Where the store asks to go slower, answers get lost, or much less comes
+through than before, it falls by a factor. What comes through is noisy, so it is averaged for every rung, and looked at
+again after a while.
 """
 
 import logging
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 CEILING = 32
 _START = 8
 _RUNGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+_LEAP = 1.1  # what twice as many must bring at first, that it goes on so
 _SAME = 1.05  # rates that are nearer to one another than this are the same
 _COLLAPSE = 0.5  # below this share of what a rung brought before, twice in a row, everything has become slower
 _WEIGHT = 0.25  # of the latest window in a rung's average
@@ -27,6 +29,7 @@ _LOOKS = 2  # windows on a rung before the next is tried
 _STALE = (24, 48)  # windows after which the rung above the best, and that below, are looked at again
 _REST = 4  # windows after a fall
 _TROUBLE = 0.1  # share of files that fail: so many are too many at once
+_SPARE = 4  # threads that wait for their turn even at the highest level: else nobody knew that it is used up
 _WINDOW_SECONDS = (0.5, 15.0)
 _LOOK_SECONDS = 0.2
 
@@ -54,6 +57,7 @@ class Climb:
         self._at = max(0, bisect_right(self._levels, start) - 1)
         self._now = self._slow = 0
         self._stay = _LOOKS
+        self._first: float | None = 0.0  # what the last rung brought, while it rises for the first time
 
     @property
     def limit(self) -> int:
@@ -67,6 +71,10 @@ class Climb:
         self._slow = self._slow + 1 if rate < known * _COLLAPSE else 0
         rung.add(rate, self._now)
         self._stay -= 1
+        if self._first is not None and rate >= self._first * _LEAP and self._at + 1 < len(self._levels):
+            self._at, self._first = min(self._at + 2, len(self._levels) - 1), rate
+            return
+        self._first = None
         if self._slow > 1:
             for each in self._rungs:
                 each.rate *= rate / known
@@ -76,6 +84,7 @@ class Climb:
 
     def fall(self, rungs: int) -> None:
         """One is two thirds to three quarters, two are half."""
+        self._first = None
         self._at, self._stay, self._slow = max(0, self._at - rungs), _REST, 0
 
     def _next(self) -> int:
@@ -96,7 +105,7 @@ class Level:
     """Lets so many files be sent at once; `fixed` where a person says how many. Thread-safe."""
 
     def __init__(self, fixed: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.threads = fixed or CEILING
+        self.threads = fixed or CEILING + _SPARE
         self._fixed, self._clock = fixed, clock
         self._climb = Climb()
         self._changed = Condition()

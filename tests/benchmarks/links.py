@@ -32,7 +32,7 @@ class Course:
     levels: tuple[int, ...]
 
 
-COURSES = {"good": Course(GOOD, 600, (1, 2, 4, 8, 16, 32)), "bad": Course(BAD, 60, (1, 2, 4, 8, 16, 32))}
+COURSES = {"good": Course(GOOD, 2000, (1, 2, 4, 8, 16, 32)), "bad": Course(BAD, 60, (1, 2, 4, 8, 16, 32))}
 
 
 def seconds(setting: Setting, link: Link, level: int | None, seed: int) -> float:

@@ -45,12 +45,14 @@ def test_where_everything_becomes_slower_it_falls_and_then_finds_its_level_again
     climb, _ = climbed(SHAPES["sixteen are needed"], 60, noise=0.02, seed=1)
     high = climb.limit
     climb.window(0.1)
-    assert climb.limit == high, "one window may be an accident"
+    assert climb.limit >= 16, "one window may be an accident"
     climb.window(0.1)
     assert climb.limit < high
+    through = []
     for _ in range(40):
-        climb.window(0.1 * min(climb.limit, 16) / 16)
-    assert 12 <= climb.limit <= 24
+        through.append(SHAPES["sixteen are needed"](climb.limit))
+        climb.window(0.1 * through[-1])
+    assert sum(through[20:]) / 20 > 0.9
 
 
 def test_it_never_falls_below_one() -> None:
