@@ -194,6 +194,7 @@ def storm(world: World) -> list[str]:
         server.end()
     _print_table(world)
     print(f"{world.number_of_runs()} runs in {time.monotonic() - began:.0f} s; the server ended {dict(server.ends)}")
+    print(f"what befell requests: {dict(world.weather.befell.most_common())}")
     problems = [problem for person in people for problem in person.problems]
     return problems + left + _missed(world) + errors(world.folder.glob("*/**/logs/*"))
 

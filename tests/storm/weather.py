@@ -7,6 +7,7 @@ server answered: the judge reads that, and not what the program says of it.
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
@@ -43,7 +44,8 @@ _GATEWAY = b"<html>503 Service Temporarily Unavailable</html>"
 
 
 class Weather:
-    """Asked and told in many threads. `puts` gets a line of JSON for every original that the store was sent."""
+    """Asked and told in many threads; `befell` counts what happened to requests. `puts` gets a line of JSON for every
+    original that the store was sent."""
 
     def __init__(self, seed: int, puts: Path) -> None:
         self._random = random.Random(f"{seed} weather")
@@ -51,6 +53,7 @@ class Weather:
         self._puts = puts
         self._cut_until = 0.0
         self.calm = False
+        self.befell: Counter[str] = Counter()
 
     def cut(self, seconds: float) -> None:
         """Nothing gets through from the program for so long."""
@@ -65,7 +68,10 @@ class Weather:
         return self._cut() or self._drawn(TO_API, _GATEWAY)
 
     def _cut(self) -> Fault | None:
-        return Fault(reset=True) if time.monotonic() < self._cut_until and not self.calm else None
+        if self.calm or time.monotonic() > self._cut_until:
+            return None
+        self._count("cut")
+        return Fault(reset=True)
 
     def _drawn(self, chances: Chances, busy: bytes) -> Fault | None:
         if self.calm:
@@ -74,8 +80,13 @@ class Weather:
             left, wait = self._random.uniform(0, 100), self._random.uniform(0.02, 0.3)
         for share, kind in chances:
             if (left := left - share) < 0:
+                self._count(kind)
                 return _faults(busy, wait)[kind]
         return None
+
+    def _count(self, kind: str) -> None:
+        with self._lock:
+            self.befell[kind] += 1
 
     def heard(self, forwarded: Forwarded) -> None:
         """An original was sent: when its address was signed, and what became of it."""
