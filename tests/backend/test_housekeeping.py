@@ -70,6 +70,7 @@ def photo(bench: Bench, user: int, data: bytes, preview: bytes = PREVIEW, thumb:
                     "thumb_key": tiny,
                     "thumbhash": b"",
                     "phash": 0,
+                    "look": None,
                     "quality": 0.5,
                     "look": None,
                 }
@@ -283,6 +284,7 @@ class TestPreviewsAndThumbs:
                         "thumb_key": tiny,
                         "thumbhash": b"",
                         "phash": 0,
+                        "look": None,
                         "quality": 0.5,
                     }
                 ],
