@@ -79,9 +79,9 @@ def test_users_do_not_see_each_other(server: Program, other: Program, url: str, 
 def test_tokens_are_given_and_revoked(server: Program, other: Program, url: str, token: str) -> None:
     more = server.ok("users", "token", "ann@example.com", "--name", "phone", "--scope", "read").out.strip()
     where = ("--server", url, "--token", more)
-    event(other.folder / "p", 6)
+    event(other.folder / "q", 6, seed=1)
     other.ok("albums", "list", *where)
-    assert other.run("upload", other.folder / "p", *where).code == 4, "it may only read"
+    assert other.run("upload", other.folder / "q", *where).code == 4, "it may only read"
     server.ok("users", "revoke", "ann@example.com", "--name", "phone")
     done = other.run("albums", "list", *where)
     assert (done.code, done.out, len(done.err.splitlines())) == (4, "", 1)
