@@ -34,6 +34,7 @@ from momentarium_cli.models import (
 V = TypeVar("V", bound=Value)
 
 HELLO_PATIENCE_SECONDS = 3.0
+AWAY_SECONDS = 300.0  # a server that restarts, or is away for minutes, ends no upload
 
 
 class Api:
@@ -52,19 +53,21 @@ class Api:
     ) -> list[UploadSlot]:
         """A slot for each file, in order; `region` is the nearest of a store that has several."""
         request = GenerateUrls(files=list(files), import_id=import_id, region=region)
-        answer = self.transport.call("POST", "/api/uploads/generate-urls", body=_dump(request))
+        answer = self.transport.call("POST", "/api/uploads/generate-urls", body=_dump(request), patience=AWAY_SECONDS)
         return _parsed(UploadSlots, answer).files
 
     def complete_upload(self, storage_key: str) -> None:
         """Make one of the parts that were sent. NotAsDescribed: some are missing, or are not as they were signed."""
         request = CompleteUpload(storage_key=storage_key)
-        self.transport.call("POST", "/api/uploads/complete", body=_dump(request))
+        self.transport.call("POST", "/api/uploads/complete", body=_dump(request), patience=AWAY_SECONDS)
 
     def process(self, images: Sequence[ProcessImage], import_id: UUID, key: UUID) -> JobAccepted:
         """Have stored photos organized; the same again with the same key is the same job."""
         request = Process(import_id=import_id, images=list(images))
         headers = {"Idempotency-Key": str(key)}
-        answer = self.transport.call("POST", "/api/galleries/process", body=_dump(request), headers=headers)
+        answer = self.transport.call(
+            "POST", "/api/galleries/process", body=_dump(request), headers=headers, patience=AWAY_SECONDS
+        )
         return _parsed(JobAccepted, answer)
 
     def job(self, job_id: UUID | str, *, patience: float = PATIENCE_SECONDS) -> tuple[JobStatus, float]:

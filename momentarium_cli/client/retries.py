@@ -43,7 +43,7 @@ class Attempts:
 class Retries:
     """A file has five tries. What says nothing against it counts as none: a signature that waited too long for its
     turn, and for some minutes a store that is away or asks to go slower. A store that let nothing through for so long
-    is not waited for again with every file.
+    ends the run: it is not waited for again with every file.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,6 +53,11 @@ class Retries:
     def stored(self) -> None:
         """A file or a part got through."""
         self._away = _Streak()
+
+    @property
+    def is_hopeless(self) -> bool:
+        """The store let nothing through for so long that no other file is worth a try."""
+        return self._away.is_over(self._clock(), _MANY)
 
     def delay(self, attempts: Attempts, error: MomentariumError, *, signed_at: float) -> float | None:
         """Seconds until this file is tried again; None if it is given up. `signed_at` is of the clock."""
@@ -68,7 +73,7 @@ class Retries:
         now = self._clock()
         attempts.away.add(now)
         self._away.add(now)
-        if attempts.away.is_over(now, TRIES) or self._away.is_over(now, _MANY):
+        if attempts.away.is_over(now, TRIES) or self.is_hopeless:
             return None
         return max(_jitter(attempts.away.count), min(error.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS))
 

@@ -27,6 +27,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 FIRST_DELAY_SECONDS = 0.2
 MAX_DELAY_SECONDS = 10.0
+MAX_RETRY_AFTER_SECONDS = 30.0
 PATIENCE_SECONDS = 60.0  # with a server that is out of reach
 MAX_CONNECTIONS = 32
 
@@ -119,7 +120,7 @@ class Transport:
             except Temporary as error:
                 if delay is None or error.status == 507 or is_lasting(error):
                     raise
-                self._pause(max(delay, min(error.retry_after or 0, MAX_DELAY_SECONDS)))
+                self._pause(max(delay, min(error.retry_after or 0, MAX_RETRY_AFTER_SECONDS)))
                 if isinstance(error, ServerUnreachable):
                     self.server.revive()
         raise AssertionError("the last delay is None")

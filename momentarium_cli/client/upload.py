@@ -328,6 +328,8 @@ class Uploader:
         if self._stop.is_set():
             return  # it is pending, for the next run
         delay = self._retries.delay(work.attempts, error, signed_at=work.signed_at)
+        if self._retries.is_hopeless:
+            raise error
         if delay is None:
             yield from self._failed(work, str(error))
         else:

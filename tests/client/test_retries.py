@@ -63,7 +63,9 @@ def test_a_store_that_lets_nothing_through_is_not_waited_for_with_every_file(clo
     while clock.fail(AWAY, after=5) is not None:
         """It is given up."""
     assert clock.fail(AWAY, file=Attempts()) is None
+    assert clock.retries.is_hopeless
     clock.retries.stored()
+    assert not clock.retries.is_hopeless
     assert clock.fail(AWAY, file=Attempts()) is not None
 
 

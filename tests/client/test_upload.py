@@ -15,11 +15,12 @@ from momentarium_cli.client import send as sending
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.plan import Plan
 from momentarium_cli.client.records import File
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.upload import Uploader
 from momentarium_cli.client.work import Load
-from momentarium_cli.errors import Forbidden, InsufficientStorage, ServerUnreachable, StorageUnavailable
+from momentarium_cli.errors import Forbidden, InsufficientStorage, ServerUnreachable, StorageUnavailable, Throttled
 from momentarium_cli.models import SignedRequest, UploadSlot, UploadStatus
 from momentarium_cli.photos.checksum import sha256_bytes
 from momentarium_cli.photos.decode import Decoder
@@ -41,8 +42,10 @@ class Run:
 
     def begin(self, batches: int = 1, region: str | None = None) -> Iterator[Event]:
         list(Survey([self.folder], self.journal, self.decoder, StopEvent()).events())
-        files = waiting(self.journal)
-        loads = [self._load(files[index::batches]) for index in range(batches)]
+        plan, files = Plan(self.journal), waiting(self.journal)
+        begun = [(batch.id, plan.left_of(batch.id)) for batch in self.journal.unfinished()]
+        loads = [Load(batch_id, list(self.journal.files(left))) for batch_id, left in begun if left]
+        loads += [self._load(files[index::batches]) for index in range(batches) if files]
         uploader = Uploader(
             self.api, self.journal, self.decoder, import_id=IMPORT, staging=None, stored=self._stored, stop=self.stop,
             region=lambda: region,
@@ -197,22 +200,19 @@ def test_a_store_that_asks_to_go_slower_for_long_costs_no_photo(
     assert sum(each.bytes for each in told if isinstance(each, events.Sent)) == sum(p.stat().st_size for p in photos)
 
 
-def test_a_store_that_stays_away_fails_the_files_and_the_next_run_takes_them_up(
+def test_a_store_that_stays_away_ends_the_run_and_the_next_takes_it_up(
     run: Run, library: Library, door: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    photos = event(run.folder, 20)
+    event(run.folder, 60)
     door.answer(503, SLOW_DOWN, times=10_000)
     with monkeypatch.context() as quick:
         quick.setattr(retries, "PATIENCE_SECONDS", 1)
         quick.setattr(retries, "_FIRST_DELAY_SECONDS", 0.05)
-        failed = run.told(events.Failed)
-    assert paths(failed) == [photo.name for photo in photos]
-    assert {each.error for each in failed} == {
-        f"{door.url} asks to go slower (SlowDown: Please reduce your request rate)."
-    }
-    assert len(run.settled) == 1
+        with pytest.raises(Throttled, match="asks to go slower"):
+            run.told()
+    assert run.settled == []
     door.clear()
-    assert len(run.told(events.Uploaded)) == len(library.originals()) == 20
+    assert len(run.told(events.Uploaded)) == len(library.originals()) == 60
 
 
 def test_a_server_that_cannot_reach_the_store_is_asked_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
