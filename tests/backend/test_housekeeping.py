@@ -72,7 +72,6 @@ def photo(bench: Bench, user: int, data: bytes, preview: bytes = PREVIEW, thumb:
                     "phash": 0,
                     "look": None,
                     "quality": 0.5,
-                    "look": None,
                 }
             ],
         )

@@ -45,7 +45,7 @@ def test_what_was_just_written_settles_some_seconds_later(photo: Path) -> None:
     settling = Settling(5, now=now)
     assert not look(settling, photo)
     assert settling.unsettled == 1
-    now.now += 4
+    now.now += 4.5
     assert look(settling, photo)
     assert settling.unsettled == 0
 
