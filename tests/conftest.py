@@ -2,6 +2,7 @@
 behind a live server."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,14 @@ def api_server(tmp_path: Path, database: Database) -> Iterator[ApiServer]:
 
 
 # --- where CI is set, what cannot be tested is a failure -----------------------------------------------------------
+
+
+def pytest_configure() -> None:
+    """Run in the background, or by nohup, this process would hand down that these signals are ignored."""
+    for name, handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
