@@ -131,7 +131,7 @@ class TestWhereItCannotPublish:
     def quick(self, queue: QStashQueue, database: Database, *ids: UUID) -> None:
         started = time.monotonic()
         publish(queue, database, *(ids or (uuid4(),)))
-        assert time.monotonic() - started < PUBLISH_SECONDS + 0.5
+        assert time.monotonic() - started < PUBLISH_SECONDS + 2  # of which a busy machine may need most
 
     @pytest.mark.parametrize("status", [400, 401, 412, 500, 503])
     def test_a_refusal_is_logged(
