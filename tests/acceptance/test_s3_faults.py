@@ -401,7 +401,7 @@ def test_a_store_that_is_killed_and_started_again_costs_no_photo() -> None:
         wait_for(lambda: sum(is_put(request) for request in made.faults.requests) > 15)
         server.end()
         tried = len(made.faults.requests)
-        wait_for(lambda: len(made.faults.requests) > tried + 8)
+        wait_for(lambda: len(made.faults.requests) > tried + 2)
         server.start()
         done = ended(upload)
         assert (done.code, done.counts) == (0, {"uploaded": 60}), done
