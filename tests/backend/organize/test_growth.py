@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from momentarium_cli.backend.organize.base import REACH, TIMELESS, YEAR, ExistingAlbum, Home, Photo, Proposal
@@ -21,7 +21,8 @@ from tests.backend.organize.test_clocks import journey
 
 Album = tuple[AlbumKind, str, str, str | None, frozenset[int], int | None, frozenset[int], str | None]
 
-_LIMITS = settings(derandomize=True, deadline=None, max_examples=150)
+# How long examples take to draw says how busy the machine is.
+_LIMITS = settings(derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Library:
