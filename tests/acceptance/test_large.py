@@ -104,7 +104,7 @@ def test_it_is_whole_and_proven_and_nothing_of_its_parts_is_left(
 
 def test_a_client_that_was_killed_in_the_middle_goes_on(momentarium: Program, request: pytest.FixtureRequest) -> None:
     path = large(momentarium.folder / "p" / "panorama.jpg", 12 * PART)
-    client = begin(momentarium, "upload", "--json", path.parent)
+    client = begin(momentarium, "upload", "--json", "--bwlimit", "10M", path.parent)  # else it may be over at once
     wait_for(lambda: stored_parts(request, momentarium) >= 3, 90)
     client.kill()
     client.communicate()
