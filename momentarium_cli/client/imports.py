@@ -213,6 +213,7 @@ class Import:
                 self._api,
                 self._journal,
                 preparer,
+                self._decoder.describe,
                 import_id=self.id,
                 staging=self._staging,
                 stored=self._process,

@@ -23,9 +23,11 @@ from momentarium_cli.client.records import (
     BatchState,
     Counted,
     File,
+    description,
     file_of,
     stat_columns,
 )
+from momentarium_cli.photos.metadata import Described
 from momentarium_cli.photos.scan import FileStat
 
 IN_LIBRARY = "state in ('stored', 'accepted', 'duplicate')"
@@ -85,6 +87,12 @@ class Journal:
                 " where id = ?",
                 (sha256, counted, file_id),
             )
+
+    def described(self, file_id: int, described: Described) -> None:
+        """A file was found changed since its metadata was read."""
+        sql = "update files set content_type = ?, metadata = ?, taken_sort = ?, taken_on = ? where id = ?"
+        with self.db.writing():
+            self.db.note(sql, (*description(described), file_id))
 
     def stored(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from momentarium_cli.models import Metadata
+from momentarium_cli.photos.metadata import Described
 from momentarium_cli.photos.scan import FileStat
 
 
@@ -57,7 +58,7 @@ class Known:
 
     id: int
     path: Path
-    columns: tuple[int, ...]  # as stat_columns makes them, without the device: a disk gets another when mounted anew
+    columns: tuple[int, ...]  # as stat_columns makes them, without the device
     state: FileState
     described: bool  # its metadata was read
     day: str | None
@@ -66,7 +67,7 @@ class Known:
 
     def is_still(self, stat: FileStat) -> bool:
         """Whether it is the same as then."""
-        return self.columns == stat_columns(stat)[1:]
+        return self.columns == _identity(stat)
 
     @property
     def taken_on(self) -> date | None:
@@ -112,6 +113,27 @@ def stat_columns(stat: FileStat) -> tuple[int, ...]:
     device = stat.dev if stat.dev < 1 << 63 else stat.dev - (1 << 64)
     inode = stat.inode if stat.inode < 1 << 63 else stat.inode - (1 << 64)
     return (device, inode, stat.size, stat.mtime_ns, stat.ctime_ns)
+
+
+def description(described: Described) -> tuple[object, ...]:
+    """The columns content_type, metadata, taken_sort and taken_on."""
+    taken = described.metadata.taken_sort
+    return (
+        described.format.content_type,
+        described.metadata.model_dump_json(exclude_none=True),
+        taken.timestamp() if taken else None,
+        described.taken_on.isoformat() if described.taken_on else None,
+    )
+
+
+def _identity(stat: FileStat) -> tuple[int, ...]:
+    """Without the device: a disk gets another when mounted anew."""
+    return stat_columns(stat)[1:]
+
+
+def is_same_file(one: FileStat, other: FileStat) -> bool:
+    """Whether a file is as it was."""
+    return _identity(one) == _identity(other)
 
 
 def file_of(row: Sequence[Any]) -> File:

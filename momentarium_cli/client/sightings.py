@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from momentarium_cli.client.journal import Journal
-from momentarium_cli.client.records import Counted, FileState, Known, Seen, stat_columns
+from momentarium_cli.client.records import Counted, FileState, Known, Seen, description, stat_columns
 from momentarium_cli.photos.metadata import Described
 from momentarium_cli.photos.scan import FileStat
 
@@ -61,16 +61,7 @@ class Sightings:
 
     def described(self, seen: Seen, described: Described, *, wanted: bool = True) -> None:
         """A file that is new or has changed; whatever was known of it is forgotten. It waits if it is `wanted`."""
-        taken = described.metadata.taken_sort
-        self._record(
-            seen,
-            FileState.FOUND,
-            Counted.PENDING if wanted else None,
-            content_type=described.format.content_type,
-            metadata=described.metadata.model_dump_json(exclude_none=True),
-            taken_sort=taken.timestamp() if taken else None,
-            taken_on=described.taken_on.isoformat() if described.taken_on else None,
-        )
+        self._record(seen, FileState.FOUND, Counted.PENDING if wanted else None, described=description(described))
 
     def unsupported(self, seen: Seen, error: str) -> None:
         self._record(seen, FileState.SKIPPED, Counted.SKIPPED, error)
@@ -86,10 +77,7 @@ class Sightings:
         counted: Counted | None,
         error: str | None = None,
         *,
-        content_type: str | None = None,
-        metadata: str | None = None,
-        taken_sort: float | None = None,
-        taken_on: str | None = None,
+        described: tuple[object, ...] = (None,) * 4,
     ) -> None:
         path = os.fsencode(seen.path)
         if not seen.is_new:
@@ -106,9 +94,8 @@ class Sightings:
             " metadata = excluded.metadata, taken_sort = excluded.taken_sort, taken_on = excluded.taken_on,"
             " storage_key = null, decode_error = null, batch = null, sha256 = null,"
             " was_sha256 = case when state in ('accepted', 'duplicate') then sha256 else was_sha256 end",
-            (path, *stat, self._run, seen.filename, seen.folder, state, counted, error,
-             content_type, metadata, taken_sort, taken_on),
-        )  # fmt: skip
+            (path, *stat, self._run, seen.filename, seen.folder, state, counted, error, *described),
+        )
 
     def failed_before(self) -> Iterator[Path]:
         """Files and folders that failed in earlier runs; rows may be written between them."""

@@ -9,7 +9,7 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +25,7 @@ from momentarium_cli.client.bandwidth import Bandwidth
 from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import is_same_file
 from momentarium_cli.client.retries import TRIES, Retries
 from momentarium_cli.client.send import Sender, Staging
 from momentarium_cli.client.store_errors import is_lasting
@@ -40,6 +41,7 @@ from momentarium_cli.errors import (
 from momentarium_cli.models import PreviewFile, UploadFile, UploadSlot, UploadStatus
 from momentarium_cli.photos.checksum import WHOLE_UP_TO_1_GIB, Cut
 from momentarium_cli.photos.decode import DecodeFailed
+from momentarium_cli.photos.metadata import Described
 from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 
 log = logging.getLogger(__name__)
@@ -59,17 +61,24 @@ class Preparer(Protocol):
     def prepare(self, path: Path, cut: Cut = ...) -> Future[Prepared]: ...
 
 
+class Describe(Protocol):
+    """What reads metadata of files, each given with its mtime: a Decoder's."""
+
+    def __call__(self, files: Sequence[tuple[Path, int]]) -> Future[list[Described | Exception]]: ...
+
+
 class Uploader:
     """Uploads batches. `stored` is called with each batch's id once all of its files are settled; what it yields is
     passed on, None meaning that it waits for something. `region` is asked for the nearest region of the store when the
     first files are signed; `cut` says which files go up in parts. `meanwhile` is called now and then; what it yields is
-    passed on."""
+    passed on. `describe` reads anew what has changed since the first pass."""
 
     def __init__(
         self,
         api: Api,
         journal: Journal,
         preparer: Preparer,
+        describe: Describe,
         *,
         import_id: UUID,
         staging: Staging | None,
@@ -82,7 +91,7 @@ class Uploader:
         bandwidth: Bandwidth | None = None,
     ) -> None:
         self._region, self._cut = region, cut
-        self._api, self._journal, self._preparer = api, journal, preparer
+        self._api, self._journal, self._preparer, self._describe = api, journal, preparer, describe
         self._import_id, self._staging, self._stored, self._stop = import_id, staging, stored, stop
         self._level = level or Level()
         self._meanwhile = meanwhile
@@ -90,6 +99,7 @@ class Uploader:
         self._sender = Sender(api.transport, self._moved, staging, stop, bandwidth)
         self._retries, self._pace = Retries(), Pace()
         self._preparing: dict[Future[Prepared], Work] = {}
+        self._describing: dict[Future[list[Described | Exception]], Work] = {}
         self._signing: dict[Future[list[UploadSlot]], list[Work]] = {}
         self._sending: dict[Future[None], Work] = {}
         self._done: SimpleQueue[Future[Any]] = SimpleQueue()
@@ -125,13 +135,18 @@ class Uploader:
             try:
                 yield signer, senders
             finally:
-                under_way: list[Future[Any]] = [*self._preparing, *self._signing, *self._sending]
+                under_way: list[Future[Any]] = [*self._under_preparation, *self._signing, *self._sending]
                 for future in under_way:
                     future.cancel()
 
     @property
     def _busy(self) -> bool:
-        return bool(self._preparing or self._ready or self._later or self._signing or self._sending or self._ending)
+        waiting = self._ready or self._later or self._ending
+        return bool(self._under_preparation or waiting or self._signing or self._sending)
+
+    @property
+    def _under_preparation(self) -> list[Future[Any]]:
+        return [*self._preparing, *self._describing]
 
     def _fill(self, waiting: Iterator[Work]) -> bool:
         """Have files prepared as long as there is room; whether there may be more to come."""
@@ -147,7 +162,7 @@ class Uploader:
     @property
     def _is_full(self) -> bool:
         signing = sum(map(len, self._signing.values()))
-        files = len(self._preparing) + len(self._ready) + len(self._later) + signing + len(self._sending)
+        files = len(self._under_preparation) + len(self._ready) + len(self._later) + signing + len(self._sending)
         return files >= _AHEAD_FILES or self._preview_bytes >= _AHEAD_BYTES
 
     def _prepare(self, work: Work) -> None:
@@ -168,7 +183,7 @@ class Uploader:
         if self._signing or not self._ready or room <= 0 or self._stop.is_set():
             return
         least = min(room, max(1, int(self._pace.per_second * _GATHER_SECONDS)))
-        if len(self._ready) < least and self._preparing:
+        if len(self._ready) < least and self._under_preparation:
             return
         slice_ = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
         self._began(signer.submit(self._slots, slice_), self._signing, slice_)
@@ -251,6 +266,8 @@ class Uploader:
     def _settled_one(self, future: Future[Any], senders: ThreadPoolExecutor) -> Iterator[Event]:
         if future in self._preparing:
             yield from self._prepared(self._preparing.pop(future), future)
+        elif future in self._describing:
+            yield from self._was_described(self._describing.pop(future), future)
         elif future in self._signing:
             yield from self._signed(self._signing.pop(future), future, senders)
         else:
@@ -274,7 +291,20 @@ class Uploader:
             yield from self._failed(work, getattr(error, "strerror", None) or str(error))
         else:
             self._preview_bytes += work.preview_bytes
-            yield from self._queue(work, work.prepared)
+            if is_same_file(work.file.stat, work.prepared.stat):
+                yield from self._queue(work, work.prepared)
+            else:
+                asked = self._describe([(work.file.path, work.prepared.stat.mtime_ns)])
+                self._began(asked, self._describing, work)
+
+    def _was_described(self, work: Work, future: Future[list[Described | Exception]]) -> Iterator[Event]:
+        """A file that changed since the first pass: its metadata may have, too."""
+        [described] = future.result()
+        if isinstance(described, Described):
+            self._journal.described(work.file.id, described)
+        else:
+            log.info("%s: its metadata cannot be read anew: %s", work.file.path, described)
+        yield from self._queue(work, work.ready)
 
     def _queue(self, work: Work, prepared: Prepared) -> Iterator[Event]:
         twin = self._journal.twin(prepared.sha256, work.file.id)

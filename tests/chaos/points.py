@@ -11,7 +11,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -37,7 +37,7 @@ SWEEP_SECONDS = 0.5
 MAX_ATTEMPTS = 3
 
 # What a transaction does is told by the function that does it; one that finds nothing to do is no such transaction.
-TRANSACTIONS: Mapping[str, tuple[Any, str]] = {
+TRANSACTIONS: dict[str, tuple[Any, str]] = {
     "issue": (upload_rows, "issue"),
     "accept": (job_rows, "add"),
     "claim": (job_rows, "claim"),
@@ -58,6 +58,10 @@ CALLS: Mapping[str, tuple[Any, str]] = {
     "store.put": (LocalStorage, "write"),
     "organizer": (LocalOrganizer, "organize"),
 }
+UNDELIVERED: dict[str, tuple[Any, str]] = {  # only a queue that gives messages up comes here
+    "redeliver": (job_rows, "redeliver"),
+    "fail undelivered": (job_rows, "fail_undelivered"),
+}
 _OTHER_CALLS: Mapping[str, tuple[str, ...]] = {
     "postgres": ("decoder", "deliver"),
     "qstash": ("decoder", "deliver", "publish"),
@@ -66,8 +70,18 @@ _OTHER_CALLS: Mapping[str, tuple[str, ...]] = {
 
 def names(queue: str) -> list[str]:
     """Every point that a run with this queue passes."""
-    commits = [f"{name} {when} commit" for name in TRANSACTIONS for when in ("before", "after")]
-    return commits + [f"{name} {when}" for name in (*CALLS, *_OTHER_CALLS[queue]) for when in ("before", "after")]
+    undelivered = of_undelivered() if queue == "qstash" else []
+    calls = [f"{name} {when}" for name in (*CALLS, *_OTHER_CALLS[queue]) for when in ("before", "after")]
+    return _commits(TRANSACTIONS) + undelivered + calls
+
+
+def of_undelivered() -> list[str]:
+    """The points around the commits that follow from a message that was given up."""
+    return _commits(UNDELIVERED)
+
+
+def _commits(transactions: Iterable[str]) -> list[str]:
+    return [f"{name} {when} commit" for name in transactions for when in ("before", "after")]
 
 
 @dataclass(frozen=True)
@@ -196,7 +210,7 @@ _here = threading.local()  # a transaction stays in its thread
 
 
 def _watch_transactions(fate: Fate) -> None:
-    for name, (module, attribute) in TRANSACTIONS.items():
+    for name, (module, attribute) in (TRANSACTIONS | UNDELIVERED).items():
         put(module, **{attribute: _telling(name, getattr(module, attribute))})
     connection = Database._connection
 

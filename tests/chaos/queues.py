@@ -5,30 +5,38 @@ import itertools
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 
 from tests.qstash import Chances, running_qstash
 
 _SPEED = 5  # of QStash's clock: its waits are made for minutes
 _MISHAPS = Chances(lost=0.03, unanswered=0.04, delayed=0.05, doubled=0.05, given_up=0.15, longest_delay=15)
+_GIVING_UP = 0.6  # of messages, where that is what a run is short of
 
-Settings = Mapping[str, str]
+
+@dataclass(frozen=True)
+class Queue:
+    """The settings that servers need for it, and what makes it give up more messages or fewer."""
+
+    settings: Mapping[str, str]
+    give_up: Callable[[bool], None] = lambda more: None
 
 
 @contextmanager
-def postgres(ports: Sequence[int], seed: int) -> Iterator[Settings]:
+def postgres(ports: Sequence[int], seed: int) -> Iterator[Queue]:
     """The queue is in the database; its messages come to harm in the servers (see points.py)."""
-    yield {}
+    yield Queue({})
 
 
 @contextmanager
-def qstash(ports: Sequence[int], seed: int) -> Iterator[Settings]:
+def qstash(ports: Sequence[int], seed: int) -> Iterator[Queue]:
     """QStash calls one address, behind which all servers are."""
     with running_qstash(seed=seed) as server, _balanced(ports) as port:
         server.chance(_MISHAPS)
         server.reorder()
         with server.live(_SPEED):
-            yield {
+            settings = {
                 "MOMENTARIUM_SERVER_PUBLIC_URL": f"http://127.0.0.1:{port}",
                 "MOMENTARIUM_QUEUE_BACKEND": "qstash",
                 "MOMENTARIUM_QUEUE_QSTASH_URL": server.url,
@@ -37,9 +45,11 @@ def qstash(ports: Sequence[int], seed: int) -> Iterator[Settings]:
                 "MOMENTARIUM_QUEUE_QSTASH_NEXT_SIGNING_KEY": server.keys.next,
                 "MOMENTARIUM_QUEUE_API_SECRET": secrets.token_hex(16),
             }
+            more = replace(_MISHAPS, given_up=_GIVING_UP)
+            yield Queue(settings, lambda many: server.chance(more if many else _MISHAPS))
 
 
-QUEUES: Mapping[str, Callable[[Sequence[int], int], AbstractContextManager[Settings]]] = {
+QUEUES: Mapping[str, Callable[[Sequence[int], int], AbstractContextManager[Queue]]] = {
     "postgres": postgres,
     "qstash": qstash,
 }

@@ -33,7 +33,7 @@ from momentarium_cli.errors import MomentariumError
 from tests.chaos import points
 from tests.chaos.keeper import hits
 from tests.chaos.load import Load, User
-from tests.chaos.queues import QUEUES
+from tests.chaos.queues import QUEUES, Queue
 from tests.folders import short_folder
 
 REPOSITORY = Path(__file__).parents[2]
@@ -132,9 +132,9 @@ class Run:
                 keeper.stdin.close()
             keeper.wait(60)
 
-    def covered(self) -> bool:
+    def covered(self, names: Iterable[str]) -> bool:
         killed = hits(self.folder)["kill"]
-        return all(killed[point] >= self.options.each for point in self.points)
+        return all(killed[point] >= self.options.each for point in names)
 
     def revive_postgres(self) -> None:
         try:
@@ -165,10 +165,10 @@ def chaos(run: Run) -> list[str]:
     users = run.prepare()
     ports = _free_ports(options.servers)
     began = time.monotonic()
-    with QUEUES[options.queue](ports, options.seed) as queue, run.kept(run.servers(ports, queue)) as keeper:
+    with QUEUES[options.queue](ports, options.seed) as queue, run.kept(run.servers(ports, queue.settings)) as keeper:
         urls = [f"http://127.0.0.1:{port}" for port in ports]
         load = Load(urls, run.conninfo, options.seed, lambda accepted: _more(run, accepted, began))
-        _last(run, load, load.run(users), began)
+        _last(run, queue, load, load.run(users), began)
         seconds = time.monotonic() - began
         assert keeper.stdin is not None and keeper.stdout is not None
         keeper.stdin.close()
@@ -186,7 +186,7 @@ def chaos(run: Run) -> list[str]:
     )
 
 
-def _last(run: Run, load: Load, threads: Sequence[Thread], began: float) -> None:
+def _last(run: Run, queue: Queue, load: Load, threads: Sequence[Thread], began: float) -> None:
     """Kill PostgreSQL now and then and start it again, until there was enough; then let every job end."""
     chance = random.Random(f"{run.options.seed} postgres")
     told = began
@@ -196,6 +196,7 @@ def _last(run: Run, load: Load, threads: Sequence[Thread], began: float) -> None
         time.sleep(0.1)
         now = time.monotonic()
         run.revive_postgres()
+        queue.give_up(load.accepted > run.options.jobs // 2 and not run.covered(points.of_undelivered()))
         if over_at == float("inf") and not _more(run, load.accepted, began):
             (run.folder / "calm").touch()
             over_at = now + _SETTLE_SECONDS
@@ -213,7 +214,7 @@ def _more(run: Run, accepted: int, began: float) -> bool:
     """Whether there should be another job: until there were enough, and every point saw enough of it."""
     if time.monotonic() > began + run.options.limit_seconds:
         return False
-    return accepted < run.options.jobs or not run.covered()
+    return accepted < run.options.jobs or not run.covered(run.points)
 
 
 def _told(run: Run) -> str:

@@ -136,7 +136,7 @@ class Upload:
         batch_id = unfinished[0].id if unfinished else self._batch()
         load = Load(batch_id, left_of(self.journal, batch_id))
         uploader = Uploader(
-            Api(self.transport), self.journal, self.decoder, import_id=IMPORT, staging=None,
+            Api(self.transport), self.journal, self.decoder, self.decoder.describe, import_id=IMPORT, staging=None,
             stored=lambda _: iter(()), stop=self.stop, cut=cut,
         )  # fmt: skip
         return uploader.events([load])
@@ -312,7 +312,7 @@ def test_a_reflinked_file_is_never_cut(
     list(Survey([upload.folder], upload.journal, upload.decoder, StopEvent()).events())
     batch_id = upload._batch()
     uploader = Uploader(
-        Api(upload.transport), upload.journal, upload.decoder, import_id=IMPORT,
+        Api(upload.transport), upload.journal, upload.decoder, upload.decoder.describe, import_id=IMPORT,
         staging=sending.Staging(upload.folder.parent / "incoming"), stored=lambda _: iter(()), stop=upload.stop,
         cut=SMALL,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from threading import Event as StopEvent
 from typing import Any
@@ -26,7 +27,7 @@ from momentarium_cli.photos.checksum import sha256_bytes
 from momentarium_cli.photos.decode import Decoder
 from tests.client.conftest import Library
 from tests.client.journals import waiting
-from tests.client.photos import dated, event
+from tests.client.photos import MAY, dated, event
 from tests.faults import SLOW_DOWN, Faults, faulty
 
 IMPORT = UUID(str(uuid7()))
@@ -47,8 +48,8 @@ class Run:
         loads = [Load(batch_id, list(self.journal.files(left))) for batch_id, left in begun if left]
         loads += [self._load(files[index::batches]) for index in range(batches) if files]
         uploader = Uploader(
-            self.api, self.journal, self.decoder, import_id=IMPORT, staging=None, stored=self._stored, stop=self.stop,
-            region=lambda: region,
+            self.api, self.journal, self.decoder, self.decoder.describe, import_id=IMPORT, staging=None,
+            stored=self._stored, stop=self.stop, region=lambda: region,
         )  # fmt: skip
         return uploader.events(loads)
 
@@ -111,6 +112,26 @@ def test_what_cannot_be_decoded_is_uploaded_with_a_warning(run: Run, library: Li
     [file] = run.journal.stored_of(run.settled[0])
     assert file.decode_error
     assert warned.name == "warning"
+
+
+def test_what_changed_since_it_was_found_is_described_as_it_is_now(run: Run) -> None:
+    photo = dated(run.folder / "a.jpg")
+    coming = run.begin()
+    dated(photo, MAY + timedelta(days=3), seed=2)
+    list(coming)
+    [file] = run.journal.stored_of(run.settled[0])
+    assert file.metadata
+    assert file.metadata.taken_at == MAY + timedelta(days=3)
+    assert file.sha256 == sha256_bytes(photo.read_bytes())
+    assert run.told(events.Found, events.Unchanged) == []
+
+
+def test_what_was_found_as_it_is_is_not_described_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    dated(run.folder / "a.jpg")
+    coming = run.begin()
+    monkeypatch.setattr(run.journal, "described", lambda *_: pytest.fail("it was read again"))
+    list(coming)
+    assert len(run.journal.stored_of(run.settled[0])) == 1
 
 
 def test_twins_are_sent_once(run: Run, library: Library) -> None:

@@ -65,9 +65,9 @@ class Courier:
                 self._settle(message, Answer(0, [], b"the answer was lost"))
             case Kind.DOUBLED:
                 self._settle(message, self.send_again(message, 2, at_once=2)[0])
-            case Kind.GIVEN_UP:
+            case Kind.GIVEN_UP if message.failure_callback is not None:
                 self._fail(message, Answer(0, [], b"every try failed"))
-            case None:
+            case _:
                 self._settle(message, self.send(message))
 
     def _settle(self, message: Message, answer: Answer) -> None:

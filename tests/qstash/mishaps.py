@@ -12,7 +12,7 @@ class Kind(Enum):
     UNANSWERED = "delivered, but its answer is lost: so it comes again"
     DELAYED = "delivered later"
     DOUBLED = "delivered twice at the same time"
-    GIVEN_UP = "never delivered, as if every try had failed: what was asked to be called then is called"
+    GIVEN_UP = "never delivered, as if every try had failed: what was to be called then is called, if anything was"
 
 
 @dataclass(frozen=True)
