@@ -116,22 +116,26 @@ def _lost_thumbs(conn: Connection, store: Path) -> Iterator[str]:
 
 
 def _doubled_albums(conn: Connection) -> Iterator[str]:
-    """The transaction that completes a job names the albums it wrote, so every other is of another attempt."""
+    """Albums are made by the transaction that completes their job, so one of another moment is of another attempt."""
     for row in _rows(
         conn,
         "select a.id, a.job_id, j.status from albums a left join processing_jobs j on j.id = a.job_id"
-        " where j.status is distinct from 'completed' or not j.result_data -> 'albums' @> to_jsonb(a.id)",
+        " where j.status is distinct from 'completed' or a.created_at is distinct from j.completed_at",
     ):
-        yield f"doubled: album {row['id']} is none of those that job {row['job_id']} ({row['status']}) completed with"
+        yield f"doubled: album {row['id']} was not made when job {row['job_id']} ({row['status']}) was completed"
     for row in _rows(
         conn,
         "with held as (select a.id, a.user_id, array_agg(x.image_id order by x.image_id) as photos from albums a"
-        " left join album_images x on x.album_id = a.id group by a.id)"
+        " join album_images x on x.album_id = a.id group by a.id)"
         " select one.id, other.id as other from held one join held other"
         " on other.user_id = one.user_id and other.id > one.id and other.photos = one.photos",
     ):
         yield f"doubled: albums {row['id']} and {row['other']} hold the same photos"
-    for row in _rows(conn, "select id from albums a where not exists (select from album_images where album_id = a.id)"):
+    for row in _rows(
+        conn,
+        "select id from albums a where not exists (select from album_images x where x.album_id = a.id)"
+        " and not exists (select from albums x where x.parent_id = a.id and a.kind = 'trip')",
+    ):
         yield f"doubled: album {row['id']} holds nothing"
 
 

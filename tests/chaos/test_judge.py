@@ -149,15 +149,18 @@ def taken(change: str, at: str = "clock_timestamp()") -> str:
           f"insert into album_images select {OTHER}, image_id, user_id, true, 9, now() from album_images"
           f" where album_id = {ALBUM} and display_order = 1"], "is in 2 primary albums"),
         ([f"insert into albums (user_id, job_id, title, kind) select user_id, job_id, 'again', 'event' from albums"
-          f" where id = {ALBUM}"], "is none of those that job"),
-        ([f"update albums set job_id = {CANCELLED} where id = {ALBUM}"], "(failed) completed with"),
-        (["insert into albums (user_id, title, kind) select id, 'nobody', 'event' from users"], "is none of those"),
+          f" where id = {ALBUM}"], "(completed) was completed"),
+        ([f"update albums set job_id = {CANCELLED} where id = {ALBUM}"], "(failed) was completed"),
+        (["insert into albums (user_id, title, kind) select id, 'nobody', 'event' from users"],
+         "was not made when job None"),
         ([f"update album_images set is_primary = false where album_id = {ALBUM}",
           "insert into albums (user_id, job_id, title, kind) select user_id, job_id, 'twin', 'event' from albums"
           f" where id = {ALBUM}",
           f"insert into album_images select {OTHER}, image_id, user_id, true, display_order, now() from album_images"
           f" where album_id = {ALBUM}"], "hold the same photos"),
         ([f"delete from album_images where album_id = {ALBUM}"], "holds nothing"),
+        ([f"insert into albums (user_id, job_id, title, kind, created_at) select user_id, job_id, 'trip', 'trip',"
+          f" created_at from albums where id = {ALBUM}"], "holds nothing"),
         (["alter table images drop constraint images_user_id_sha256_key",
           "update images set sha256 = (select sha256 from images order by id desc limit 1)"], "has photo"),
         ([OPEN, f"update processing_jobs set status = 'pending' where id = {FIRST}"], "from completed to pending"),

@@ -195,6 +195,7 @@ _PREPARATIONS: Mapping[str, Preparation] = {
     "unreadable": _with(Photos.close),
     "failed": _with(Photos.will_vanish),
     "duplicate": _with(Photos.copy),
+    "described_anew": _with(Photos.will_change),
     "seen_again": _after_a_kill,
     "release_missing": _after_a_kill,
     "release_pending": _more_than_its_budget,

@@ -44,6 +44,7 @@ TRANSITIONS: Mapping[str, tuple[type, str]] = {
     "release_missing": (Journal, "release_missing"),
     "release_pending": (Journal, "release_pending"),
     "close_batch": (Journal, "close_batch"),
+    "described_anew": (Journal, "described"),
     "stored": (Journal, "stored"),
     "duplicate": (Journal, "duplicate"),
     "as_before": (Journal, "as_before"),
