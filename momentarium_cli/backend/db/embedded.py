@@ -32,7 +32,13 @@ START_SECONDS = 60.0  # crash recovery after a kill takes well under a second, a
 STOP_SECONDS = 30.0
 _SOCKET_PATH_LIMIT = 107  # bytes of sockaddr_un.sun_path less its end
 _NOBODY = 65534
-_TUNING = ("max_connections=40", "shared_buffers=64MB", "io_method=sync", "max_wal_size=256MB")
+_TUNING = (
+    "max_connections=40",
+    "shared_buffers=64MB",
+    "io_method=sync",
+    "max_wal_size=256MB",
+    "random_page_cost=1.1",  # what every job asks of a whole library is in an index, and most of that in memory
+)
 
 
 class EmbeddedPostgres:
