@@ -225,7 +225,7 @@ def grow(photos: list[Photo], *, profile: bool) -> float:
                 computed = time.process_time()
                 made.organize(job, lease)
                 took, computed = time.perf_counter() - started, time.process_time() - computed
-            print(f"100 more {where}: {took:.2f} s (at most {ADDED_SECONDS}), {computed:.2f} s of it not the database's")
+            print(f"100 more {where}: {took:.2f} s (at most {ADDED_SECONDS}), {computed:.2f} s of it computing here")
             if profiled is not None:
                 pstats.Stats(profiled).sort_stats("cumulative").print_stats(30)
             longest = max(longest, took)
