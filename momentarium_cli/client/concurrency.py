@@ -9,12 +9,11 @@ again after a while.
 import logging
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Condition, Event
+from threading import Lock
 
-from momentarium_cli.errors import MomentariumError, Stopped, Temporary, Throttled
+from momentarium_cli.errors import Temporary, Throttled
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +28,7 @@ _LOOKS = 2  # windows on a rung before the next is tried
 _STALE = (24, 48)  # windows after which the rung above the best, and that below, are looked at again
 _REST = 4  # windows after a fall
 _TROUBLE = 0.1  # share of files that fail: so many are too many at once
-_SPARE = 4  # threads that wait for their turn even at the highest level: else nobody knew that it is used up
 _WINDOW_SECONDS = (0.5, 15.0)
-_LOOK_SECONDS = 0.2
 
 
 @dataclass(slots=True)
@@ -102,57 +99,29 @@ class Climb:
 
 
 class Level:
-    """Lets so many files be sent at once; `fixed` where a person says how many. Thread-safe."""
+    """Says how many files are sent at once; `fixed` where a person does. Thread-safe."""
 
     def __init__(self, fixed: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.threads = fixed or CEILING + _SPARE
         self._fixed, self._clock = fixed, clock
         self._climb = Climb()
-        self._changed = Condition()
-        self._active = self._waiting = 0
+        self._lock = Lock()
         self._window = _Window(clock())
 
     @property
     def limit(self) -> int:
         return self._fixed or self._climb.limit
 
-    @contextmanager
-    def slot(self, stop: Event) -> Iterator[None]:
-        """One of those that are sent at once. Raises Stopped where the run stops before its turn comes."""
-        self._enter(stop)
-        error: BaseException | None = None
-        try:
-            yield
-        except MomentariumError as raised:
-            error = raised
-            raise
-        finally:
-            self._leave(error)
-
     def moved(self, size: int) -> None:
         """Bytes that were sent; negative ones have to go again."""
-        with self._changed:
+        with self._lock:
             self._window.bytes += size
 
-    def _enter(self, stop: Event) -> None:
-        with self._changed:
-            self._waiting += 1
-            try:
-                while self._active >= self.limit and not stop.is_set():
-                    self._changed.wait(_LOOK_SECONDS)
-            finally:
-                self._waiting -= 1
-            if stop.is_set():
-                raise Stopped("Stopped before the file was sent.")
-            self._active += 1
-
-    def _leave(self, error: BaseException | None) -> None:
-        with self._changed:
-            self._window.count(error, full=self._waiting > 0)
-            self._active -= 1
+    def count(self, error: BaseException | None, *, full: bool) -> None:
+        """A file was sent, or was not; `full` says whether another waits."""
+        with self._lock:
+            self._window.count(error, full=full)
             if self._fixed is None and self._window.is_over(now := self._clock(), self.limit):
                 self._adjust(now)
-            self._changed.notify(max(1, self.limit - self._active))
 
     def _adjust(self, now: float) -> None:
         before, window = self.limit, self._window

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as StopEvent
@@ -28,6 +29,7 @@ from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import is_same_file
 from momentarium_cli.client.retries import TRIES, Retries
 from momentarium_cli.client.send import Sender, Staging
+from momentarium_cli.client.senders import Senders
 from momentarium_cli.client.store_errors import is_lasting
 from momentarium_cli.client.work import Load, Pace, Work, works
 from momentarium_cli.errors import (
@@ -50,7 +52,7 @@ _SLICE = 256  # files a request for URLs at most
 _SIGNED_SECONDS = 2.0  # for so long there are signed files, so that all are sent before they expire
 _GATHER_SECONDS = 0.25  # what is prepared in this time is signed by one request: it costs more than a URL
 _AHEAD_FILES, _AHEAD_BYTES = 512, 32 << 20  # prepared photos that wait, and their previews in memory
-_LOOK_SECONDS, _ENDING_SECONDS = 0.1, 0.02
+_LOOK_SECONDS, _ENDING_SECONDS, _GATHERED_SECONDS = 0.1, 0.02, 0.005
 
 
 class Preparer(Protocol):
@@ -127,10 +129,10 @@ class Uploader:
                     return
 
     @contextmanager
-    def _threads(self) -> Iterator[tuple[ThreadPoolExecutor, ThreadPoolExecutor]]:
+    def _threads(self) -> Iterator[tuple[ThreadPoolExecutor, Senders]]:
         with (
             ThreadPoolExecutor(1, thread_name_prefix="sign") as signer,
-            ThreadPoolExecutor(self._level.threads, thread_name_prefix="send") as senders,
+            Senders(self._level, self._stop) as senders,
         ):
             try:
                 yield signer, senders
@@ -197,9 +199,7 @@ class Uploader:
     def _slots(self, slice_: list[Work]) -> list[UploadSlot]:
         return self._api.generate_urls([self._described(work) for work in slice_], self._import_id, self._region())
 
-    def _signed(
-        self, slice_: list[Work], future: Future[list[UploadSlot]], senders: ThreadPoolExecutor
-    ) -> Iterator[Event]:
+    def _signed(self, slice_: list[Work], future: Future[list[UploadSlot]], senders: Senders) -> Iterator[Event]:
         try:
             slots = future.result()
         except (StorageUnavailable, Throttled) as error:  # the server looks for what is stored already
@@ -216,7 +216,7 @@ class Uploader:
                 yield from self._duplicate(work, image_id=slot.image_id)
             else:
                 work.signed_at = now
-                self._began(senders.submit(self._send, work, slot), self._sending, work)
+                self._began(senders.submit(partial(self._send, work, slot)), self._sending, work)
 
     def _described(self, work: Work) -> UploadFile:
         prepared = work.ready
@@ -241,8 +241,7 @@ class Uploader:
             work.got_on(next(missing))
             self._retries.stored()
 
-        with self._level.slot(self._stop):
-            self._sender.send(work.file.path, work.ready, slot, part_stored)
+        self._sender.send(work.file.path, work.ready, slot, part_stored)
         if slot.parts is not None:
             self._api.complete_upload(slot.storage_key)
         work.file = replace(work.file, storage_key=slot.storage_key)
@@ -253,8 +252,9 @@ class Uploader:
 
     # --- settling ----------------------------------------------------------------------------------------------
 
-    def _settle(self, senders: ThreadPoolExecutor) -> Iterator[Event]:
-        """What has ended since; waits a moment for the first."""
+    def _settle(self, senders: Senders) -> Iterator[Event]:
+        """What has ended since; waits a moment for the first. Files that end soon after one another wake us once."""
+        time.sleep(_GATHERED_SECONDS)
         try:
             future = self._done.get(timeout=_ENDING_SECONDS if self._ending else _LOOK_SECONDS)
         except Empty:
@@ -263,7 +263,7 @@ class Uploader:
         for _ in range(self._done.qsize()):
             yield from self._settled_one(self._done.get(), senders)
 
-    def _settled_one(self, future: Future[Any], senders: ThreadPoolExecutor) -> Iterator[Event]:
+    def _settled_one(self, future: Future[Any], senders: Senders) -> Iterator[Event]:
         if future in self._preparing:
             yield from self._prepared(self._preparing.pop(future), future)
         elif future in self._describing:

@@ -1,14 +1,12 @@
 """The level of concurrency: where it climbs on links of a known shape, and how it lets files through."""
 
 import random
-import time
 from collections.abc import Callable
-from threading import Event, Thread
 
 import pytest
 
 from momentarium_cli.client.concurrency import CEILING, Climb, Level
-from momentarium_cli.errors import BadRequest, MomentariumError, Stopped, StorageUnavailable, Throttled
+from momentarium_cli.errors import BadRequest, MomentariumError, StorageUnavailable, Throttled
 
 SHAPES: dict[str, Callable[[int], float]] = {
     "four at once are enough": lambda level: min(level, 4) / 4,
@@ -74,16 +72,11 @@ class Files:
         self.level = Level(fixed, lambda: self.clock.now)
         self.began = self.level.limit
 
-    def go(self, number: int, error: MomentariumError | None = None) -> None:
+    def go(self, number: int, error: MomentariumError | None = None, *, full: bool = True) -> None:
         for _ in range(number):
             self.clock.now += 0.1
-            try:
-                with self.level.slot(Event()):
-                    self.level.moved(1000)
-                    if error is not None:
-                        raise error
-            except MomentariumError:
-                """It was counted."""
+            self.level.moved(1000)
+            self.level.count(error, full=full)
 
 
 @pytest.mark.parametrize(("error", "below"), [(Throttled("slower"), 5), (StorageUnavailable("away"), 7)])
@@ -97,62 +90,25 @@ def test_it_falls_where_the_store_asks_for_it_or_answers_get_lost(error: Momenta
 
 def test_what_is_wrong_with_a_file_is_no_reason() -> None:
     files = Files()
-    files.go(100, BadRequest("bad digest"))
+    files.go(100, BadRequest("bad digest"), full=False)
     assert files.level.limit == files.began
 
 
 def test_a_few_lost_answers_are_no_reason() -> None:
     files = Files()
     for _ in range(20):
-        files.go(1, StorageUnavailable("reset"))
-        files.go(30)
+        files.go(1, StorageUnavailable("reset"), full=False)
+        files.go(30, full=False)
     assert files.level.limit == files.began
 
 
 def test_where_no_file_waits_its_level_says_nothing() -> None:
     files = Files()
-    files.go(1000)
+    files.go(1000, full=False)
     assert files.level.limit == files.began
 
 
 def test_a_fixed_level_stays() -> None:
     files = Files(5)
     files.go(100, Throttled("slower"))
-    assert files.level.limit == files.level.threads == 5
-
-
-def test_no_more_than_its_limit_are_sent_at_once() -> None:
-    level, at_once, most, stop = Level(3), 0, 0, Event()
-
-    def send() -> None:
-        nonlocal at_once, most
-        with level.slot(stop):
-            at_once += 1
-            most = max(most, at_once)
-            time.sleep(0.005)
-            at_once -= 1
-
-    threads = [Thread(target=send) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == 3
-
-
-def test_who_waits_for_its_turn_when_the_run_stops_is_not_sent() -> None:
-    level, stop, told = Level(1), Event(), list[BaseException]()
-
-    def second() -> None:
-        try:
-            with level.slot(stop):
-                raise AssertionError("it was sent")
-        except Stopped as error:
-            told.append(error)
-
-    with level.slot(stop):
-        thread = Thread(target=second)
-        thread.start()
-        stop.set()
-        thread.join(5)
-    assert len(told) == 1
+    assert files.level.limit == 5
