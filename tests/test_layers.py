@@ -122,6 +122,8 @@ def test_of_the_commands_only_those_that_run_a_backend_import_it() -> None:
         ("watchfiles", ("client.changes",)),
         ("prometheus_client", ("cli.metrics",)),
         ("pebble", ("photos",)),
+        ("onnx", ("photos.lite0",)),
+        ("onnxruntime", ("photos.vision",)),
         ("google", ("backend.organize.gemini",)),
         ("openai", ("backend.organize.openai",)),
         ("httpx2", ("backend.organize.gemini",)),

@@ -128,7 +128,12 @@ def show(session: Session, album_id: AlbumId, json: Json = False) -> None:
         dated = photo.taken_at if photo.taken_at_source != "mtime" else None
         taken = f"{dated:%Y-%m-%d %H:%M}" if dated else "–"
         if photo.clock_shift_seconds:
-            taken += f" ({photo.clock_shift_seconds // 60:+} min)"
+            taken += f" ({_shift(photo.clock_shift_seconds)})"
         pixels = f"{photo.width} × {photo.height}" if photo.width else "–"
         made.add_row(str(photo.id), taken, plain(photo.original_filename), pixels, plain(photo.camera or "–"))
     console().print(made, markup=False)
+
+
+def _shift(seconds: int) -> str:
+    """What must be added to a time: "+90 min", "-365 days"."""
+    return f"{round(seconds / 86_400):+,} days" if abs(seconds) >= 2 * 86_400 else f"{seconds // 60:+} min"

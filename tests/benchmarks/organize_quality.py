@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.organize_quality DIR [--assignments OUT] [--chosen] [--json]
 
-Each CSV of DIR is a collection: `photo,taken_at,utc_offset,latitude,longitude,camera,album`, one row a photo. The
+Each CSV in DIR is a collection: `photo,taken_at,utc_offset,latitude,longitude,camera,album`, one row a photo. The
 organizer is asked through its port and never sees `album`. --assignments writes `photo,album` for each collection,
 the primary album alone. --chosen chooses the constants of the rule anew for each collection, on the others alone.
 ORGANIZING.md, beside this file, says what else was tried.
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--chosen", action="store_true", help="choose the constants leaving each collection out")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    collections = [read(path) for path in sorted(options.folder.glob("*.csv"))]
+    collections = [read(path) for path in sorted(options.folder.rglob("*.csv"))]
     if not collections:
         parser.error(f"no CSV in {options.folder}")
     for one in collections if options.assignments else ():

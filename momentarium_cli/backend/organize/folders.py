@@ -28,6 +28,22 @@ _DATE_LAST = tuple(re.compile(rf"[-–—_.,:;( ]+(?:{date})\)?\Z", re.IGNORECAS
 _NEEDS_ITS_YEAR = (" of", " in", " from", " since", " to", " for", " until")  # "Class of 2024"
 
 
+# What is celebrated in few hours, for whose sake people name a folder, in the languages of titles and Dutch.
+_OCCASION = re.compile(
+    r"\b(?:birthday|b-?day|wedding|anniversary|graduation|christening|baptism|engagement|baby shower)s?\b"
+    r"|geburtstag|hochzeit|\btaufe\b|jubiläum|konfirmation|kommunion|einschulung|verlobung"
+    r"|anniversaire|\bmariage\b|\bbaptême\b|cumpleaños|\bboda\b|\bbautizo\b|\bcomunión\b|graduación"
+    r"|aniversário|aniversario|casamento|batizado|formatura|compleanno|matrimonio|battesimo|\blaurea\b"
+    r"|verjaardag|bruiloft|誕生日|結婚式|卒業式|入学式|七五三|生日|婚礼|毕业",
+    re.IGNORECASE,
+)
+
+
+def names_occasion(name: str) -> bool:
+    """Whether a folder's name says what was celebrated, which is more than where that was."""
+    return _OCCASION.search(name) is not None
+
+
 @lru_cache(maxsize=4096)
 def given_name(folder: str | None) -> str | None:
     """The innermost name in a path that a person gave, cleaned, or None.

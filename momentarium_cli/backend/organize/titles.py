@@ -12,7 +12,7 @@ from datetime import datetime
 from momentarium_cli.backend.organize.base import TITLE_LIMIT, Photo
 from momentarium_cli.backend.organize.dates import days, is_weekend, month, year
 from momentarium_cli.backend.organize.feasts import feast
-from momentarium_cli.backend.organize.folders import given_name, without_date
+from momentarium_cli.backend.organize.folders import given_name, names_occasion, without_date
 from momentarium_cli.backend.organize.languages import ENGLISH, WORDS, Words
 from momentarium_cli.backend.organize.places import Place
 from momentarium_cli.backend.organize.text import listed, shorten
@@ -28,13 +28,15 @@ def event_title(
     words: Words = _ENGLISH,
     country_code: str | None = None,
 ) -> str:
-    """The title for local capture times; `name` is the folder's, used where no place is known, `country_code` is of
-    all the places.
+    """The title for local capture times; `name` is the folder's, used where no place is known or where it names what
+    was celebrated, `country_code` is of all the places.
 
     It says the days in full: no two events of one place are of the same ones.
     """
     first, last = min(times).date(), max(times).date()
     when = days(first, last, words.code)
+    if name and names_occasion(name):
+        place = None
     holiday = feast(times, country_code, words.code) if place and country_code else None
     if place and holiday:
         return _joined(words.named_in.format(holiday, place), when, words)

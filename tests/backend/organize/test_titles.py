@@ -20,7 +20,7 @@ MADRID = Place("Madrid", "ES", "Spain", 40.4, -3.7, 3_000_000)
     ("times", "place", "name", "title"),
     [
         (TRIP, "Lisbon", None, "Lisbon, 12–15 May 2024"),
-        (TRIP, "Lisbon", "Anna's wedding", "Lisbon, 12–15 May 2024"),
+        (TRIP, "Lisbon", "From Ben's camera", "Lisbon, 12–15 May 2024"),
         (SUNDAY, None, "Anna's wedding", "Anna's wedding, 12 May 2024"),
         (SUNDAY, None, "2024-05-12 Anna's wedding", "Anna's wedding, 12 May 2024"),
         (SUNDAY, None, None, "12 May 2024"),
@@ -102,3 +102,15 @@ def test_a_holiday_is_said_with_its_place() -> None:
     assert titles.event_title(christmas, "Porto", None, country_code="PT") == "Christmas Day in Porto, 25 December 2024"
     french = titles.event_title(christmas, "Lyon", None, WORDS["fr"], "FR")
     assert french == "Noël : Lyon, 25 décembre 2024"
+
+
+@pytest.mark.parametrize(
+    "name", ["Anna's 40th birthday", "Geburtstag Oma", "Mariage de Léa", "Cumpleaños de Ana", "太郎の誕生日", "Wedding"]
+)
+def test_a_folder_that_says_what_was_celebrated_says_more_than_the_place_or_the_holiday(name: str) -> None:
+    christmas = [datetime(2024, 12, 25, 10), datetime(2024, 12, 25, 18)]
+    assert titles.event_title(christmas, "Porto", name, country_code="PT") == f"{name}, 25 December 2024"
+
+
+def test_a_folder_that_says_anything_else_does_not() -> None:
+    assert titles.event_title(SUNDAY, "Porto", "Weddington", country_code="PT").startswith("Porto, ")
