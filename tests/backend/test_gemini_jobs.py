@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from momentarium_cli.backend import lease as lease_module
+from momentarium_cli.backend import worker as worker_module
 from momentarium_cli.backend.albums import Albums
 from momentarium_cli.backend.answers import Answers
 from momentarium_cli.backend.arrivals import Arrivals
@@ -157,6 +158,41 @@ def test_a_server_that_answers_nonsense_costs_no_job(
     server.always = vendor.html
     row = run(bench, decoder, user, range(6))
     assert (row["status"], row["organized_by"], titles(bench)) == ("completed", "local", ["1 May 2024"])
+
+
+# --- restarts
+
+
+class Died(BaseException):
+    """As if the process had ended here: nothing that is written down follows."""
+
+
+def test_a_long_job_survives_a_restart_at_every_stage_and_asks_nothing_twice(
+    bench: Bench, decoder: Decoder, user: int, server: GeminiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = accept(bench, user, [*range(6), *range(5 * DAY, 5 * DAY + 6)])
+    died: list[tuple[str, bool]] = []
+    progress = bench.jobs.progress
+
+    def tell(job: Job, stage: str, done: int, total: int, *, begins: bool) -> bool:
+        told = progress(job, stage, done, total, begins=begins)
+        if (stage, done > 0) not in died:
+            died.append((stage, done > 0))
+            raise Died
+        return told
+
+    monkeypatch.setattr(bench.jobs, "progress", tell)
+    monkeypatch.setattr(worker_module, "MAX_ATTEMPTS", 20)
+    while bench.row(job)["status"] != "completed":
+        try:
+            made = organizers(ASKING, bench.database, bench.storage, decoder)
+            make_worker(bench, decoder, made).run(job.id, Event())
+        except* Died:
+            bench.jobs.take_over()  # as a server does when it starts
+    assert {stage for stage, _ in died} >= {"previews", "organizing", "asking"}
+    assert {("previews", True), ("asking", True)} <= set(died)
+    assert sorted(photos for _, photos in albums(bench).values()) == [6, 6]
+    assert [len(asked.events) for asked in server.of("names")] == [2]
 
 
 # --- what it changes, and growth
