@@ -1,4 +1,4 @@
-"""The level of concurrency: where it climbs on links of a known shape, and how it lets files through."""
+"""The level of concurrency: where it climbs on links of a known shape, and when it falls."""
 
 import random
 from collections.abc import Callable
