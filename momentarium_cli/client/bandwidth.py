@@ -66,6 +66,7 @@ class Bandwidth:
         wait: Callable[[float], bool] | None = None,
     ) -> None:
         self._timetable, self._clock, self._wall = timetable, clock, wall
+        self._is_limited = timetable.rates != UNLIMITED.rates
         self._wait = wait or stop.wait
         self._at = clock()
         self._due = 0.0  # bytes that were due until then
@@ -75,12 +76,14 @@ class Bandwidth:
     @property
     def piece(self) -> int:
         """How many bytes to take at once at most."""
-        rate = self._timetable.rate(self._wall())
         least, most = _PIECE_BYTES
+        rate = self._timetable.rate(self._wall()) if self._is_limited else None
         return most if rate is None else min(most, max(least, int(rate * _PIECE_SECONDS)))
 
     def take(self, size: int) -> None:
         """Returns once so many bytes may be sent. Raises Stopped where the run stops before."""
+        if not self._is_limited:
+            return
         with self._lock:
             self._advance()
             start = max(self._taken, self._due)

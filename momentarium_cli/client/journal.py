@@ -10,6 +10,7 @@ Every file that a run has something to do with is counted by that run in one pla
 with its state; so whatever happens, the counts add up.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -103,17 +104,16 @@ class Journal:
         size: tuple[int, int] | None,
         stat: FileStat,
     ) -> None:
-        """The original is in the store. `size` (pixels, upright) is what decoding showed; `stat` is the file's as it
-        was read for that: it may have changed since it was found."""
+        """The original is in the store; noted, for who commits many at once. `size` (pixels, upright) is what decoding
+        showed; `stat` is the file's as it was read for that: it may have changed since it was found."""
         width, height = size or (None, None)
-        with self.db.writing():
-            self.db.note(
-                "update files set state = 'stored', sha256 = ?, storage_key = ?, decode_error = ?, error = null,"
-                " counted = 'uploaded', metadata ="
-                " case when ? is null then metadata else json_set(metadata, '$.width', ?, '$.height', ?) end,"
-                " device = ?, inode = ?, size = ?, mtime_ns = ?, ctime_ns = ? where id = ?",
-                (sha256, storage_key, decode_error, width, width, height, *stat_columns(stat), file_id),
-            )
+        self.db.note(
+            "update files set state = 'stored', sha256 = ?, storage_key = ?, decode_error = ?, error = null,"
+            " counted = 'uploaded', metadata ="
+            " case when ? is null then metadata else json_set(metadata, '$.width', ?, '$.height', ?) end,"
+            " device = ?, inode = ?, size = ?, mtime_ns = ?, ctime_ns = ? where id = ?",
+            (sha256, storage_key, decode_error, width, width, height, *stat_columns(stat), file_id),
+        )
 
     def twin(self, sha256: str, file_id: int) -> Path | None:
         """A file with the same bytes that is in the library; the file itself, if they were so before it was touched."""
@@ -143,7 +143,7 @@ class Journal:
 
     def files(self, file_ids: Sequence[int]) -> list[File]:
         """In this order."""
-        found = {file.id: file for each in file_ids for file in self._files("id = ?", each)}
+        found = {file.id: file for file in self._files("id in (select value from json_each(?))", json.dumps(file_ids))}
         return [found[each] for each in file_ids]
 
     def _files(self, where: str, *values: object) -> list[File]:

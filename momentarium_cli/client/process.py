@@ -1,5 +1,6 @@
 """Hand a stored batch to the backend, which answers with a job."""
 
+import json
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
@@ -14,7 +15,7 @@ from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.records import File
 from momentarium_cli.errors import Conflict, NotAsDescribed
-from momentarium_cli.models import Metadata, ProcessImage
+from momentarium_cli.models import ProcessImage
 
 T = TypeVar("T")
 
@@ -84,11 +85,13 @@ def _meanwhile(call: Callable[[], T]) -> Generator[None, None, T]:
 
 
 def _image(file: File) -> ProcessImage:
-    metadata = file.metadata or Metadata()
-    return ProcessImage(
-        **metadata.model_dump(),
-        storage_key=file.storage_key or "",
-        original_filename=file.filename,
-        source_folder=file.folder,
-        decode_error=file.decode_error,
+    described = json.loads(file.metadata) if file.metadata else {}
+    return ProcessImage.model_validate(
+        described
+        | {
+            "storage_key": file.storage_key or "",
+            "original_filename": file.filename,
+            "source_folder": file.folder,
+            "decode_error": file.decode_error,
+        }
     )

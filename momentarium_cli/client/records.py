@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from momentarium_cli.models import Metadata
 from momentarium_cli.photos.metadata import Described
 from momentarium_cli.photos.scan import FileStat
 
@@ -77,7 +76,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A row. `metadata` is there once the file was described, `storage_key` once it is stored."""
+    """A row. `metadata` (JSON) is there once the file was described, `storage_key` once it is stored."""
 
     id: int
     path: Path
@@ -86,7 +85,7 @@ class File:
     filename: str
     folder: str | None
     content_type: str | None
-    metadata: Metadata | None
+    metadata: str | None
     taken_sort: float | None
     sha256: str | None
     storage_key: str | None
@@ -137,15 +136,6 @@ def is_same_file(one: FileStat, other: FileStat) -> bool:
 
 
 def file_of(row: Sequence[Any]) -> File:
-    id_, path, dev, inode, size, mtime_ns, ctime_ns, state, filename, folder, content_type, metadata, *rest = row
-    return File(
-        id_,
-        Path(os.fsdecode(path)),
-        FileStat(dev, inode, size, mtime_ns, ctime_ns),
-        FileState(state),
-        filename,
-        folder,
-        content_type,
-        Metadata.model_validate_json(metadata) if metadata else None,
-        *rest,
-    )
+    id_, path, dev, inode, size, mtime_ns, ctime_ns, state, *rest = row
+    stat = FileStat(dev, inode, size, mtime_ns, ctime_ns)
+    return File(id_, Path(os.fsdecode(path)), stat, FileState(state), *rest)

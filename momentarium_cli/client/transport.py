@@ -140,10 +140,9 @@ class Transport:
             return _reply(response, keep)
 
     def _is_direct(self, url: str) -> bool:
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        origin = url[: url.find("/", len("https://"))]  # asked for every photo
         if origin not in self._direct:
-            self._direct[origin] = _is_loopback(url) or not _has_proxy(parts.scheme, httpx.URL(url).host)
+            self._direct[origin] = _is_loopback(url) or not _has_proxy(urlsplit(url).scheme, httpx.URL(url).host)
         return self._direct[origin]
 
     def stream(self, url: str) -> Iterator[bytes]:

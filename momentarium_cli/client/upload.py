@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 _SLICE = 256  # files a request for URLs at most
 _SIGNED_SECONDS = 2.0  # for so long there are signed files, so that all are sent before they expire
-_GATHER_SECONDS = 0.25  # what is prepared in this time is signed by one request: it costs more than a URL
+_GATHER_SECONDS = 0.5  # what is prepared in this time is signed by one request: it costs more than a URL
 _AHEAD_FILES, _AHEAD_BYTES = 512, 32 << 20  # prepared photos that wait, and their previews in memory
 _LOOK_SECONDS, _ENDING_SECONDS, _GATHERED_SECONDS = 0.1, 0.02, 0.005
 
@@ -185,7 +185,7 @@ class Uploader:
         if self._signing or not self._ready or room <= 0 or self._stop.is_set():
             return
         least = min(room, max(1, int(self._pace.per_second * _GATHER_SECONDS)))
-        if len(self._ready) < least and self._under_preparation:
+        if len(self._ready) < least and (self._under_preparation or len(self._sending) >= least):
             return
         slice_ = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
         self._began(signer.submit(self._slots, slice_), self._signing, slice_)
@@ -253,15 +253,28 @@ class Uploader:
     # --- settling ----------------------------------------------------------------------------------------------
 
     def _settle(self, senders: Senders) -> Iterator[Event]:
-        """What has ended since; waits a moment for the first. Files that end soon after one another wake us once."""
+        """What has ended since, in one commit: it is told once it lasts. Waits a moment for the first; files that end
+        soon after one another wake us once."""
+        happened, error = list[Event](), None
+        try:
+            for future in self._ended():
+                for event in self._settled_one(future, senders):
+                    happened.append(event)
+        except MomentariumError as raised:
+            error = raised
+        self._journal.commit()
+        yield from happened
+        if error is not None:
+            raise error
+
+    def _ended(self) -> Iterator[Future[Any]]:
         time.sleep(_GATHERED_SECONDS)
         try:
-            future = self._done.get(timeout=_ENDING_SECONDS if self._ending else _LOOK_SECONDS)
+            yield self._done.get(timeout=_ENDING_SECONDS if self._ending else _LOOK_SECONDS)
         except Empty:
             return
-        yield from self._settled_one(future, senders)
         for _ in range(self._done.qsize()):
-            yield from self._settled_one(self._done.get(), senders)
+            yield self._done.get()
 
     def _settled_one(self, future: Future[Any], senders: Senders) -> Iterator[Event]:
         if future in self._preparing:

@@ -11,7 +11,7 @@ from momentarium_cli.client.retries import Attempts
 from momentarium_cli.models import MAX_PARTS
 from momentarium_cli.photos.prepared import Prepared
 
-_PACE_SECONDS = 10.0
+_PACE_SECONDS = (0.2, 10.0)  # shorter times tell nothing, and longer ones what once was
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Pace:
 
     @property
     def per_second(self) -> float:
-        now = self._clock()
-        while self._stored and self._stored[0] < now - _PACE_SECONDS:
+        now, (least, most) = self._clock(), _PACE_SECONDS
+        while self._stored and self._stored[0] < now - most:
             self._stored.popleft()
-        return len(self._stored) / max(1.0, now - self._stored[0]) if self._stored else 0.0
+        return len(self._stored) / max(least, now - self._stored[0]) if self._stored else 0.0

@@ -52,3 +52,9 @@ def left_of(journal: Journal, batch_id: UUID) -> list[File]:
 
 def names(files: list[File]) -> list[str]:
     return [file.path.name for file in files]
+
+
+def metadata_of(file: File) -> Metadata:
+    """What a file says of itself; it was described."""
+    assert file.metadata
+    return Metadata.model_validate_json(file.metadata)

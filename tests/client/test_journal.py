@@ -14,7 +14,7 @@ from momentarium_cli.client.sightings import Sightings
 from momentarium_cli.errors import InsufficientStorage, SettingsError, Temporary
 from momentarium_cli.models import Metadata, TakenAtSource
 from momentarium_cli.photos.scan import FileStat
-from tests.client.journals import IMPORT, STAT, found, left_of, names, unchanged, waiting
+from tests.client.journals import IMPORT, STAT, found, left_of, metadata_of, names, unchanged, waiting
 
 SHA = "ab" * 32
 VERSION_1 = """
@@ -118,7 +118,7 @@ def test_what_decoding_showed_is_kept_with_the_metadata(journal: Journal) -> Non
     batch_id = batch_of(journal, file_id)
     journal.stored(file_id, SHA, "originals/1/x", None, (64, 48), STAT)
     [file] = journal.stored_of(batch_id)
-    assert file.metadata == AT_TEN.model_copy(update={"width": 64, "height": 48})
+    assert metadata_of(file) == AT_TEN.model_copy(update={"width": 64, "height": 48})
     assert (file.state, file.sha256, file.storage_key) == (FileState.STORED, SHA, "originals/1/x")
 
 
@@ -127,7 +127,7 @@ def test_a_photo_that_could_not_be_decoded_keeps_its_metadata_and_the_reason(jou
     batch_id = batch_of(journal, file_id)
     journal.stored(file_id, SHA, "originals/1/x", "it is cut off", None, STAT)
     [file] = journal.stored_of(batch_id)
-    assert (file.decode_error, file.metadata) == ("it is cut off", AT_TEN)
+    assert (file.decode_error, metadata_of(file)) == ("it is cut off", AT_TEN)
 
 
 def test_a_file_that_changed_before_it_was_read_is_known_as_it_was_sent(journal: Journal) -> None:
@@ -146,6 +146,7 @@ def test_a_batch_is_never_cut_again_and_outlives_the_run(journal: Journal) -> No
     first, second = found(journal, "/p/a.jpg"), found(journal, "/p/b.jpg", minute=1)
     batch_id = batch_of(journal, first, second)
     journal.stored(first, SHA, "originals/1/x", None, None, STAT)
+    journal.commit()
     with closing(again(journal)) as later:
         see_again(later, "/p/a.jpg", "/p/b.jpg")
         found(later, "/p/c.jpg", minute=2)
@@ -159,6 +160,7 @@ def test_a_file_that_is_gone_leaves_its_batch_if_it_was_not_stored(journal: Jour
     first, second = found(journal, "/p/a.jpg"), found(journal, "/p/b.jpg")
     batch_id = batch_of(journal, first, second)
     journal.stored(first, SHA, "originals/1/x", None, None, STAT)
+    journal.commit()
     with closing(again(journal)) as later:
         later.release_missing(batch_id)
         assert left_of(later, batch_id) == []

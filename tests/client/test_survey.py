@@ -11,7 +11,7 @@ from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.photos.decode import Decoder
 from momentarium_cli.photos.metadata import Described
-from tests.client.journals import waiting
+from tests.client.journals import metadata_of, waiting
 from tests.client.photos import dated, event
 
 
@@ -40,11 +40,8 @@ def test_photos_are_described_into_the_journal(tmp_path: Path, journal: Journal,
     told = survey([tmp_path / "may"], journal, decoder)
     assert names(told, events.Found) == ["0501-000.jpg", "0501-001.jpg", "0501-002.jpg"]
     files = waiting(journal)
-    assert [file.metadata.taken_at.minute for file in files if file.metadata and file.metadata.taken_at] == [
-        0,
-        10,
-        20,
-    ]
+    taken = [metadata_of(file).taken_at for file in files]
+    assert [at.minute for at in taken if at] == [0, 10, 20]
     assert {(file.content_type, file.folder) for file in files} == {("image/jpeg", "may")}
 
 

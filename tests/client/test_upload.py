@@ -26,7 +26,7 @@ from momentarium_cli.models import SignedRequest, UploadSlot, UploadStatus
 from momentarium_cli.photos.checksum import sha256_bytes
 from momentarium_cli.photos.decode import Decoder
 from tests.client.conftest import Library
-from tests.client.journals import waiting
+from tests.client.journals import metadata_of, waiting
 from tests.client.photos import MAY, dated, event
 from tests.faults import SLOW_DOWN, Faults, faulty
 
@@ -120,8 +120,7 @@ def test_what_changed_since_it_was_found_is_described_as_it_is_now(run: Run) -> 
     dated(photo, MAY + timedelta(days=3), seed=2)
     list(coming)
     [file] = run.journal.stored_of(run.settled[0])
-    assert file.metadata
-    assert file.metadata.taken_at == MAY + timedelta(days=3)
+    assert metadata_of(file).taken_at == MAY + timedelta(days=3)
     assert file.sha256 == sha256_bytes(photo.read_bytes())
     assert run.told(events.Found, events.Unchanged) == []
 
