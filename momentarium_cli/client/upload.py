@@ -4,7 +4,6 @@ Children hash files and make previews, a thread asks for signed URLs in slices, 
 So every file's bytes are read once for checksum and preview, and once more to be sent.
 """
 
-import heapq
 import itertools
 import logging
 import time
@@ -30,8 +29,9 @@ from momentarium_cli.client.records import is_same_file
 from momentarium_cli.client.retries import TRIES, Retries
 from momentarium_cli.client.send import Sender, Staging
 from momentarium_cli.client.senders import Senders
+from momentarium_cli.client.slices import Slices
 from momentarium_cli.client.store_errors import is_lasting
-from momentarium_cli.client.work import Load, Pace, Work, works
+from momentarium_cli.client.work import Load, Work, works
 from momentarium_cli.errors import (
     InsufficientStorage,
     MomentariumError,
@@ -48,9 +48,6 @@ from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 
 log = logging.getLogger(__name__)
 
-_SLICE = 256  # files a request for URLs at most
-_SIGNED_SECONDS = 2.0  # for so long there are signed files, so that all are sent before they expire
-_GATHER_SECONDS = 0.5  # what is prepared in this time is signed by one request: it costs more than a URL
 _AHEAD_FILES, _AHEAD_BYTES = 512, 32 << 20  # prepared photos that wait, and their previews in memory
 _LOOK_SECONDS, _ENDING_SECONDS, _GATHERED_SECONDS = 0.1, 0.02, 0.005
 
@@ -99,15 +96,12 @@ class Uploader:
         self._meanwhile = meanwhile
         self._sent_bytes: SimpleQueue[int] = SimpleQueue()
         self._sender = Sender(api.transport, self._moved, staging, stop, bandwidth)
-        self._retries, self._pace = Retries(), Pace()
+        self._retries, self._slices = Retries(), Slices(self._level)
         self._preparing: dict[Future[Prepared], Work] = {}
         self._describing: dict[Future[list[Described | Exception]], Work] = {}
         self._signing: dict[Future[list[UploadSlot]], list[Work]] = {}
         self._sending: dict[Future[None], Work] = {}
         self._done: SimpleQueue[Future[Any]] = SimpleQueue()
-        self._ready: deque[Work] = deque()
-        self._later: list[tuple[float, int, Work]] = []  # a heap of those whose next try is not yet due
-        self._numbers = itertools.count()
         self._preview_bytes = 0  # in memory
         self._twins: dict[str, list[Work]] = {}  # by checksum: those that wait for the first of them
         self._ending: deque[Iterator[Event | None]] = deque()  # batches whose files are all settled
@@ -143,8 +137,7 @@ class Uploader:
 
     @property
     def _busy(self) -> bool:
-        waiting = self._ready or self._later or self._ending
-        return bool(self._under_preparation or waiting or self._signing or self._sending)
+        return bool(self._under_preparation or self._slices or self._signing or self._sending or self._ending)
 
     @property
     def _under_preparation(self) -> list[Future[Any]]:
@@ -164,7 +157,7 @@ class Uploader:
     @property
     def _is_full(self) -> bool:
         signing = sum(map(len, self._signing.values()))
-        files = len(self._under_preparation) + len(self._ready) + len(self._later) + signing + len(self._sending)
+        files = len(self._under_preparation) + len(self._slices) + signing + len(self._sending)
         return files >= _AHEAD_FILES or self._preview_bytes >= _AHEAD_BYTES
 
     def _prepare(self, work: Work) -> None:
@@ -177,24 +170,12 @@ class Uploader:
     # --- signing -----------------------------------------------------------------------------------------------
 
     def _sign(self, signer: ThreadPoolExecutor) -> None:
-        """Have the next files signed, as many as will be sent soon."""
-        now = time.monotonic()
-        while self._later and self._later[0][0] <= now:
-            self._ready.append(heapq.heappop(self._later)[-1])
-        room = min(_SLICE, self._wanted - len(self._sending))
-        if self._signing or not self._ready or room <= 0 or self._stop.is_set():
+        """Have the next files signed, one slice at a time."""
+        if self._signing or self._stop.is_set():
             return
-        least = min(room, max(1, int(self._pace.per_second * _GATHER_SECONDS)))
-        if len(self._ready) < least and (self._under_preparation or len(self._sending) >= least):
-            return
-        slice_ = [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
-        self._began(signer.submit(self._slots, slice_), self._signing, slice_)
-
-    @property
-    def _wanted(self) -> int:
-        """How many signed files there are at best: enough to keep all senders busy while the next are signed."""
-        limit = self._level.limit
-        return limit + max(2, limit // 2) + int(self._pace.per_second * _SIGNED_SECONDS)
+        slice_ = self._slices.take(len(self._sending), more=bool(self._under_preparation))
+        if slice_:
+            self._began(signer.submit(self._slots, slice_), self._signing, slice_)
 
     def _slots(self, slice_: list[Work]) -> list[UploadSlot]:
         return self._api.generate_urls([self._described(work) for work in slice_], self._import_id, self._region())
@@ -259,7 +240,7 @@ class Uploader:
         try:
             for future in self._ended():
                 for event in self._settled_one(future, senders):
-                    happened.append(event)
+                    happened.append(event)  # also those before an error
         except MomentariumError as raised:
             error = raised
         self._journal.commit()
@@ -331,7 +312,7 @@ class Uploader:
             self._twins[prepared.sha256].append(work)
         else:
             self._twins[prepared.sha256] = []
-            self._ready.append(work)
+            self._slices.add(work)
 
     def _was_sent(self, work: Work, future: Future[None]) -> Iterator[Event]:
         try:
@@ -353,7 +334,7 @@ class Uploader:
 
     def _was_stored(self, work: Work) -> Iterator[Event]:
         self._retries.stored()
-        self._pace.stored()
+        self._slices.stored()
         file, prepared = work.file, work.ready
         assert file.storage_key is not None  # noqa: S101 -- it was sent
         shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
@@ -376,7 +357,7 @@ class Uploader:
         if delay is None:
             yield from self._failed(work, str(error))
         else:
-            heapq.heappush(self._later, (time.monotonic() + delay, next(self._numbers), work))
+            self._slices.again(work, delay)
 
     def _changed(self, work: Work, reason: str) -> Iterator[Event]:
         """A file that changes is read anew a few times; what goes on changing is for the next run."""
