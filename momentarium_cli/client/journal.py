@@ -13,7 +13,7 @@ with its state; so whatever happens, the counts add up.
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -24,12 +24,12 @@ from momentarium_cli.client.records import (
     BatchState,
     Counted,
     File,
+    Stored,
     description,
     file_of,
     stat_columns,
 )
 from momentarium_cli.photos.metadata import Described
-from momentarium_cli.photos.scan import FileStat
 
 IN_LIBRARY = "state in ('stored', 'accepted', 'duplicate')"
 
@@ -95,25 +95,16 @@ class Journal:
         with self.db.writing():
             self.db.note(sql, (*description(described), file_id))
 
-    def stored(
-        self,
-        file_id: int,
-        sha256: str,
-        storage_key: str,
-        decode_error: str | None,
-        size: tuple[int, int] | None,
-        stat: FileStat,
-    ) -> None:
-        """The original is in the store; noted, for who commits many at once. `size` (pixels, upright) is what decoding
-        showed; `stat` is the file's as it was read for that: it may have changed since it was found."""
-        width, height = size or (None, None)
-        self.db.note(
-            "update files set state = 'stored', sha256 = ?, storage_key = ?, decode_error = ?, error = null,"
-            " counted = 'uploaded', metadata ="
-            " case when ? is null then metadata else json_set(metadata, '$.width', ?, '$.height', ?) end,"
-            " device = ?, inode = ?, size = ?, mtime_ns = ?, ctime_ns = ? where id = ?",
-            (sha256, storage_key, decode_error, width, width, height, *stat_columns(stat), file_id),
-        )
+    def stored(self, files: Iterable[Stored]) -> None:
+        """Their originals are in the store."""
+        with self.db.writing():
+            self.db.note_many(
+                "update files set state = 'stored', sha256 = ?, storage_key = ?, decode_error = ?, error = null,"
+                " counted = 'uploaded', metadata ="
+                " case when ? is null then metadata else json_set(metadata, '$.width', ?, '$.height', ?) end,"
+                " device = ?, inode = ?, size = ?, mtime_ns = ?, ctime_ns = ? where id = ?",
+                map(_stored_row, files),
+            )
 
     def twin(self, sha256: str, file_id: int) -> Path | None:
         """A file with the same bytes that is in the library; the file itself, if they were so before it was touched."""
@@ -143,7 +134,9 @@ class Journal:
 
     def files(self, file_ids: Sequence[int]) -> list[File]:
         """In this order."""
-        found = {file.id: file for file in self._files("id in (select value from json_each(?))", json.dumps(file_ids))}
+        found = {
+            file.id: file for file in self._files("id in (select value from json_each(?))", json.dumps([*file_ids]))
+        }
         return [found[each] for each in file_ids]
 
     def _files(self, where: str, *values: object) -> list[File]:
@@ -209,3 +202,9 @@ class Journal:
         sql = "select bytes, seconds from runs where bytes > 0 and seconds > 0 order by id desc limit 10"
         row = self.db.one(f"select sum(bytes) / sum(seconds) from ({sql})")  # noqa: S608 -- a constant
         return float(row[0]) if row[0] else None
+
+
+def _stored_row(file: Stored) -> Sequence[object]:
+    width, height = file.size or (None, None)
+    shown = (width, width, height)
+    return (file.sha256, file.storage_key, file.decode_error, *shown, *stat_columns(file.stat), file.file_id)

@@ -100,6 +100,19 @@ FILE_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """A file whose original is in the store. `size` (pixels, upright) is what decoding showed; `stat` is the file's as
+    it was read for that: it may have changed since it was found."""
+
+    file_id: int
+    sha256: str
+    storage_key: str
+    decode_error: str | None
+    size: tuple[int, int] | None
+    stat: FileStat
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     id: UUID
     import_id: UUID

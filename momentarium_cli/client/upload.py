@@ -25,7 +25,7 @@ from momentarium_cli.client.bandwidth import Bandwidth
 from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
-from momentarium_cli.client.records import is_same_file
+from momentarium_cli.client.records import Stored, is_same_file
 from momentarium_cli.client.retries import TRIES, Retries
 from momentarium_cli.client.send import Sender, Staging
 from momentarium_cli.client.senders import Senders
@@ -101,6 +101,7 @@ class Uploader:
         self._describing: dict[Future[list[Described | Exception]], Work] = {}
         self._signing: dict[Future[list[UploadSlot]], list[Work]] = {}
         self._sending: dict[Future[None], Work] = {}
+        self._sent: list[Work] = []  # of which the journal does not know yet
         self._done: SimpleQueue[Future[Any]] = SimpleQueue()
         self._preview_bytes = 0  # in memory
         self._twins: dict[str, list[Work]] = {}  # by checksum: those that wait for the first of them
@@ -234,17 +235,14 @@ class Uploader:
     # --- settling ----------------------------------------------------------------------------------------------
 
     def _settle(self, senders: Senders) -> Iterator[Event]:
-        """What has ended since, in one commit: it is told once it lasts. Waits a moment for the first; files that end
-        soon after one another wake us once."""
-        happened, error = list[Event](), None
+        """What has ended since. Waits a moment for the first; files that end soon after one another wake us once."""
+        error: MomentariumError | None = None
         try:
             for future in self._ended():
-                for event in self._settled_one(future, senders):
-                    happened.append(event)  # also those before an error
+                yield from self._settled_one(future, senders)
         except MomentariumError as raised:
             error = raised
-        self._journal.commit()
-        yield from happened
+        yield from self._were_sent()
         if error is not None:
             raise error
 
@@ -330,15 +328,21 @@ class Uploader:
         except OSError as error:
             yield from self._failed(work, error.strerror or str(error))
         else:
+            self._sent.append(work)
+
+    def _were_sent(self) -> Iterator[Event]:
+        """Those that ended together are one commit."""
+        sent, self._sent = self._sent, []
+        if not sent:
+            return
+        self._journal.stored(map(_stored, sent))
+        for work in sent:
             yield from self._was_stored(work)
 
     def _was_stored(self, work: Work) -> Iterator[Event]:
         self._retries.stored()
         self._slices.stored()
         file, prepared = work.file, work.ready
-        assert file.storage_key is not None  # noqa: S101 -- it was sent
-        shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
-        self._journal.stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown, prepared.stat)
         if prepared.decode_error:
             yield events.Warned(file.path, f"uploaded without a preview: {prepared.decode_error}")
         yield events.Uploaded(file.path, prepared.size, prepared.sha256)
@@ -404,3 +408,10 @@ class Uploader:
             total += self._sent_bytes.get()
         if total:
             yield events.Sent(total)
+
+
+def _stored(work: Work) -> Stored:
+    file, prepared = work.file, work.ready
+    assert file.storage_key is not None  # noqa: S101 -- it was sent
+    shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
+    return Stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown, prepared.stat)

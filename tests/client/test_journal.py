@@ -9,7 +9,7 @@ import pytest
 from uuid6 import uuid7
 
 from momentarium_cli.client.journal import Journal
-from momentarium_cli.client.records import Batch, BatchState, Counted, FileState, Seen
+from momentarium_cli.client.records import Batch, BatchState, Counted, FileState, Seen, Stored
 from momentarium_cli.client.sightings import Sightings
 from momentarium_cli.errors import InsufficientStorage, SettingsError, Temporary
 from momentarium_cli.models import Metadata, TakenAtSource
@@ -89,7 +89,7 @@ def test_another_device_number_alone_is_no_change(journal: Journal) -> None:
 def test_a_file_that_changed_is_forgotten_and_leaves_its_batch(journal: Journal) -> None:
     file_id = found(journal)
     batch_id = batch_of(journal, file_id)
-    journal.stored(file_id, SHA, "originals/1/x", None, (64, 48), STAT)
+    journal.stored([Stored(file_id, SHA, "originals/1/x", None, (64, 48), STAT)])
     assert found(journal, stat=FileStat(1, 2, 30, 4, 5)) == file_id
     [file] = waiting(journal)
     assert (file.state, file.sha256, file.storage_key) == (FileState.FOUND, None, None)
@@ -116,7 +116,7 @@ def test_without_inodes_no_file_is_the_same(journal: Journal) -> None:
 def test_what_decoding_showed_is_kept_with_the_metadata(journal: Journal) -> None:
     file_id = found(journal)
     batch_id = batch_of(journal, file_id)
-    journal.stored(file_id, SHA, "originals/1/x", None, (64, 48), STAT)
+    journal.stored([Stored(file_id, SHA, "originals/1/x", None, (64, 48), STAT)])
     [file] = journal.stored_of(batch_id)
     assert metadata_of(file) == AT_TEN.model_copy(update={"width": 64, "height": 48})
     assert (file.state, file.sha256, file.storage_key) == (FileState.STORED, SHA, "originals/1/x")
@@ -125,7 +125,7 @@ def test_what_decoding_showed_is_kept_with_the_metadata(journal: Journal) -> Non
 def test_a_photo_that_could_not_be_decoded_keeps_its_metadata_and_the_reason(journal: Journal) -> None:
     file_id = found(journal)
     batch_id = batch_of(journal, file_id)
-    journal.stored(file_id, SHA, "originals/1/x", "it is cut off", None, STAT)
+    journal.stored([Stored(file_id, SHA, "originals/1/x", "it is cut off", None, STAT)])
     [file] = journal.stored_of(batch_id)
     assert (file.decode_error, metadata_of(file)) == ("it is cut off", AT_TEN)
 
@@ -134,7 +134,7 @@ def test_a_file_that_changed_before_it_was_read_is_known_as_it_was_sent(journal:
     file_id = found(journal)
     batch_id = batch_of(journal, file_id)
     sent = FileStat(1, 2, 30, 40, 50)
-    journal.stored(file_id, SHA, "originals/1/x", None, None, sent)
+    journal.stored([Stored(file_id, SHA, "originals/1/x", None, None, sent)])
     assert unchanged(journal, stat=STAT) is None
     known = unchanged(journal, stat=sent)
     assert known is not None
@@ -145,8 +145,7 @@ def test_a_file_that_changed_before_it_was_read_is_known_as_it_was_sent(journal:
 def test_a_batch_is_never_cut_again_and_outlives_the_run(journal: Journal) -> None:
     first, second = found(journal, "/p/a.jpg"), found(journal, "/p/b.jpg", minute=1)
     batch_id = batch_of(journal, first, second)
-    journal.stored(first, SHA, "originals/1/x", None, None, STAT)
-    journal.commit()
+    journal.stored([Stored(first, SHA, "originals/1/x", None, None, STAT)])
     with closing(again(journal)) as later:
         see_again(later, "/p/a.jpg", "/p/b.jpg")
         found(later, "/p/c.jpg", minute=2)
@@ -159,8 +158,7 @@ def test_a_batch_is_never_cut_again_and_outlives_the_run(journal: Journal) -> No
 def test_a_file_that_is_gone_leaves_its_batch_if_it_was_not_stored(journal: Journal) -> None:
     first, second = found(journal, "/p/a.jpg"), found(journal, "/p/b.jpg")
     batch_id = batch_of(journal, first, second)
-    journal.stored(first, SHA, "originals/1/x", None, None, STAT)
-    journal.commit()
+    journal.stored([Stored(first, SHA, "originals/1/x", None, None, STAT)])
     with closing(again(journal)) as later:
         later.release_missing(batch_id)
         assert left_of(later, batch_id) == []
@@ -171,7 +169,7 @@ def test_a_file_that_is_gone_leaves_its_batch_if_it_was_not_stored(journal: Jour
 def test_a_batch_goes_from_closed_to_done(journal: Journal) -> None:
     file_id = found(journal)
     batch_id, job_id = batch_of(journal, file_id), UUID(str(uuid7()))
-    journal.stored(file_id, SHA, "originals/1/x", None, None, STAT)
+    journal.stored([Stored(file_id, SHA, "originals/1/x", None, None, STAT)])
     journal.sent(batch_id)
     assert [batch.state for batch in journal.unfinished()] == [BatchState.SENT]
     journal.accepted(batch_id, job_id)
@@ -186,7 +184,7 @@ def test_a_batch_goes_from_closed_to_done(journal: Journal) -> None:
 def test_a_batch_can_go_on_under_another_id(journal: Journal) -> None:
     file_id = found(journal)
     old, new = batch_of(journal, file_id), UUID(str(uuid7()))
-    journal.stored(file_id, SHA, "originals/1/x", None, None, STAT)
+    journal.stored([Stored(file_id, SHA, "originals/1/x", None, None, STAT)])
     journal.renamed(old, new)
     assert [batch.id for batch in journal.unfinished()] == [new]
     assert [file.id for file in journal.stored_of(new)] == [file_id]
@@ -213,7 +211,7 @@ def test_duplicates_and_skipped_files_do_not_wait(journal: Journal) -> None:
 def test_a_twin_is_another_file_that_is_stored(journal: Journal) -> None:
     first, second = found(journal, "/p/a.jpg"), found(journal, "/p/b.jpg")
     assert journal.twin(SHA, second) is None
-    journal.stored(first, SHA, "originals/1/x", None, None, STAT)
+    journal.stored([Stored(first, SHA, "originals/1/x", None, None, STAT)])
     assert journal.twin(SHA, second) == Path("/p/a.jpg")
     assert journal.twin(SHA, first) is None
     journal.failed(first, "the store lost it")

@@ -10,7 +10,7 @@ from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.process import Processor, waited
-from momentarium_cli.client.records import BatchState
+from momentarium_cli.client.records import BatchState, Stored
 from momentarium_cli.models import UploadFile
 from momentarium_cli.photos.preview import prepare
 from momentarium_cli.photos.scan import FileStat
@@ -34,7 +34,7 @@ def batch(tmp_path: Path, api: Api, journal: Journal) -> UUID:
         assert slot.original is not None
         api.transport.send("PUT", slot.original.url, slot.original.headers, path.read_bytes())
         file_id = found(journal, path, FileStat.of(path.stat()))
-        journal.stored(file_id, prepared.sha256, slot.storage_key, None, (64, 48), prepared.stat)
+        journal.stored([Stored(file_id, prepared.sha256, slot.storage_key, None, (64, 48), prepared.stat)])
         file_ids.append(file_id)
     batch_id = UUID(str(uuid7()))
     journal.close_batch(batch_id, IMPORT, file_ids)

@@ -17,7 +17,7 @@ from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.plan import Plan
-from momentarium_cli.client.records import File
+from momentarium_cli.client.records import File, FileState
 from momentarium_cli.client.survey import Survey
 from momentarium_cli.client.upload import Uploader
 from momentarium_cli.client.work import Load
@@ -359,6 +359,24 @@ def test_a_full_store_ends_the_run(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(InsufficientStorage):
         run.told()
     assert run.settled == []
+
+
+def test_only_what_lasts_is_told_when_the_disk_of_the_journal_is_full(run: Run) -> None:
+    event(run.folder, 60)
+    coming, told = run.begin(), list[Path]()
+    pages = run.journal.db.one("pragma page_count")[0]
+    run.journal.db.one(f"pragma max_page_count = {pages + 1}")
+
+    def upload() -> None:
+        for each in coming:
+            if isinstance(each, events.Uploaded):
+                told.append(each.path)
+
+    with pytest.raises(InsufficientStorage, match="journal"):
+        upload()
+    files = run.journal.files(list(range(1, 61)))
+    assert sorted(file.path for file in files if file.state is FileState.STORED) == sorted(told)
+    assert len(told) < 60
 
 
 def test_a_stop_finishes_what_is_on_its_way(run: Run, library: Library) -> None:
