@@ -132,6 +132,11 @@ def test_totals_that_are_wrong_are_found(left: Left, spoil: Callable[[list[Row]]
     assert any(finding in line for line in found), found
 
 
+def test_what_a_run_that_was_killed_told_may_be_told_again(left: Left) -> None:
+    killed = {**left.runs[0], "run": "killed", "code": -9, "calm": False, "summary": None}
+    assert list(replace(left, runs=[killed, *left.runs]).findings()) == []
+
+
 def test_a_photo_that_was_never_uploaded_is_found(left: Left, tmp_path: Path) -> None:
     (tmp_path / "photos" / "new.jpg").write_bytes(b"\xff\xd8\xff new")
     found = list(left.findings())
