@@ -6,6 +6,7 @@ The same pool serves the client (metadata, checksums, previews) and the worker (
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures.process import BrokenProcessPool
@@ -32,6 +33,7 @@ MAX_TRIES = 3  # for a task that was lost with the pool through no fault of its 
 SLOWEST_DISK = 4 << 20  # bytes a second: a large file on a slow disk is given more time
 DESCRIBED_BYTES = 1 << 20  # what reading the metadata of one file counts as
 HASH_RATE = 100 << 20  # bytes a second of processor time
+_ENDING_SECONDS = 15.0  # pebble's threads may wait for ever for a message that was cut off with its sender
 _PRELOADED = [f"momentarium_cli.photos.{name}" for name in ("fork_server", "metadata", "preview", "tasks")]
 
 
@@ -79,8 +81,9 @@ class Decoder:
         with self._lock:
             self._closed = True
             self._retire()
+        deadline = time.monotonic() + _ENDING_SECONDS
         for thread in self._retiring:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
         for future in list(self._open):
             futures.fail(future, DecoderUnavailable("the decoder was closed"))
 
@@ -160,7 +163,7 @@ class Decoder:
     def _retire(self) -> None:
         """Ends the pool in a thread of its own, for one of the pool's threads may be who asks."""
         if self._pool is not None:
-            self._retiring.append(threading.Thread(target=_end, args=(self._pool,)))
+            self._retiring.append(threading.Thread(target=_end, args=(self._pool,), daemon=True))
             self._retiring[-1].start()
             self._pool = None
 

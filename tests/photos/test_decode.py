@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import wait
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from momentarium_cli.photos import preview, tasks
+from momentarium_cli.photos import decode, preview, tasks
 from momentarium_cli.photos.checksum import Cut
-from momentarium_cli.photos.decode import DecodeFailed, Decoder
+from momentarium_cli.photos.decode import DecodeFailed, Decoder, DecoderUnavailable
 from momentarium_cli.photos.formats import UnsupportedPhoto
 from momentarium_cli.photos.hasher import hashed
 from momentarium_cli.photos.metadata import Described
@@ -175,6 +176,20 @@ def test_closing_ends_what_is_under_way_and_leaves_nothing_behind() -> None:
     assert all(isinstance(future.exception(timeout=1), DecodeFailed) for future in futures)
     with pytest.raises(DecodeFailed, match="closed"):
         decoder.submit(double, 1).result(timeout=1)
+
+
+def test_a_pool_that_does_not_end_does_not_keep_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    let_go = threading.Event()
+    ends = decode._end
+    monkeypatch.setattr(decode, "_end", lambda pool: let_go.wait(60) and ends(pool))
+    monkeypatch.setattr(decode, "_ENDING_SECONDS", 0.1)
+    decoder = Decoder(1)
+    future = decoder.submit(sleep, 60)
+    decoder.close()
+    assert isinstance(future.exception(0), DecoderUnavailable)
+    let_go.set()
+    for thread in decoder._retiring:
+        thread.join()
 
 
 def test_a_decoder_that_is_never_used_starts_nothing() -> None:
