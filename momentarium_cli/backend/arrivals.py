@@ -4,7 +4,6 @@ import time
 from threading import Event
 
 _QUIET_SECONDS = 1.0
-_AT_MOST_SECONDS = 10.0  # first albums must not wait for the last photo
 
 
 class Arrivals:
@@ -16,9 +15,9 @@ class Arrivals:
     def mark(self) -> None:
         self._last = time.monotonic()
 
-    def wait_for_quiet(self, stop: Event) -> None:
-        """Return once nothing has arrived for a second, at the latest after ten, or when `stop` is set."""
-        deadline = time.monotonic() + _AT_MOST_SECONDS
+    def wait_for_quiet(self, stop: Event, *, at_most: float) -> None:
+        """Return once nothing has arrived for a second, at the latest after so many, or when `stop` is set."""
+        deadline = time.monotonic() + at_most
         while (now := time.monotonic()) < min(self._last + _QUIET_SECONDS, deadline):
             if stop.wait(min(0.2, self._last + _QUIET_SECONDS - now + 0.01)):
                 return

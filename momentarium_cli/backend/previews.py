@@ -3,6 +3,7 @@ it what galleries and organizers use (thumbnail, thumbhash, perceptual hash). De
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ from momentarium_cli.photos.preview import CannotDecode
 
 _STAGE = "previews"
 _AT_ONCE = 32
+_FIRST_SECONDS = 0.2  # what so many take, before it is known
+_PATIENCE = 5  # while photos arrive, times as long as decoding takes: first albums must not wait for the last photo
 
 Row = dict[str, Any]
 
@@ -41,14 +44,17 @@ class Previews:
         total = len(job.image_keys)
         done = total - len(waiting)
         lease.progress(_STAGE, done, total)
+        took = _FIRST_SECONDS
         for rows in _chunks(waiting, _AT_ONCE):
-            self._arrivals.wait_for_quiet(lease.stop)
+            self._arrivals.wait_for_quiet(lease.stop, at_most=_PATIENCE * took)
             lease.check()
+            began = time.monotonic()
             results = self._examine(job.user_id, rows)
             lease.check()  # what came of a decoder that is being stopped says nothing about the photos
             with self._database.transaction(job.user_id) as conn:
                 images.derived(conn, [result for result in results if "reason" not in result])
                 images.undecodable(conn, [result for result in results if "reason" in result])
+            took = time.monotonic() - began
             done += len(rows)
             lease.progress(_STAGE, done, total)
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _PIPE_WIDTH = 160  # nobody's terminal: wide enough for the longest titles
+_LISTED_JOBS = 5
 
 
 def console(*, err: bool = False) -> "Console":
@@ -102,6 +104,18 @@ def job_line(job: "JobStatus") -> str:
     if job.error_message:
         line += f" ({plain(job.error_message)})"
     return line
+
+
+def job_lines(jobs: "Iterable[JobStatus]") -> "Iterator[str]":
+    """Each job in a line. A large import has hundreds: of those in the same state only the first are told."""
+    listed: Counter[str] = Counter()
+    for job in jobs:
+        listed[job.status.value] += 1
+        if listed[job.status.value] <= _LISTED_JOBS:
+            yield job_line(job)
+    for state, number in listed.items():
+        if number > _LISTED_JOBS:
+            yield f"… and {number - _LISTED_JOBS:,} more {state}."
 
 
 def organizer_lines(jobs: "Iterable[JobStatus]") -> "Iterator[str]":

@@ -11,6 +11,7 @@ from momentarium_cli.cli.output import (
     count,
     duration,
     job_line,
+    job_lines,
     organizer_lines,
     plain,
     say,
@@ -95,9 +96,8 @@ class ForPeople(Renderer):
     def _albums_and_jobs(self, summary: Summary) -> None:
         if summary.albums:
             console().print(albums_table(summary.albums))
-        for job in summary.jobs:
-            if job.status is not JobState.COMPLETED:
-                say(job_line(job))
+        for line in job_lines(job for job in summary.jobs if job.status is not JobState.COMPLETED):
+            say(line)
         for line in organizer_lines(summary.jobs):
             say(line)
 

@@ -6,7 +6,16 @@ from uuid import UUID
 import typer
 
 from momentarium_cli.cli.app import app, command
-from momentarium_cli.cli.output import albums_table, console, count, job_line, organizer_lines, print_json, say
+from momentarium_cli.cli.output import (
+    albums_table,
+    console,
+    count,
+    job_line,
+    job_lines,
+    organizer_lines,
+    print_json,
+    say,
+)
 from momentarium_cli.cli.session import Session
 from momentarium_cli.errors import JobFailed, NotFound, UsageError
 
@@ -77,8 +86,8 @@ def _show(jobs: "list[JobStatus]") -> None:
         say("There is no job yet: nothing was uploaded, or an upload was stopped early; repeat it, and it goes on.")
         return
     typer.echo(f"import {jobs[0].import_id}: {count(sum(job.total for job in jobs), 'photo')}")
-    for job in jobs:
-        typer.echo(job_line(job))
+    for line in job_lines(jobs):
+        typer.echo(line)
     for line in organizer_lines(jobs):
         typer.echo(line)
     albums = {album.id: album for job in jobs for album in job.albums}

@@ -189,7 +189,7 @@ class Import:
         """Batches that an earlier run left behind, and that have no photos to send."""
         for batch in self._unfinished:
             if batch.state is BatchState.ACCEPTED and batch.job_id:
-                self._jobs.began(batch.job_id)
+                self._jobs.began(batch.job_id, batch.import_id)
                 continue
             self._journal.release_missing(batch.id)
             if batch.state is not BatchState.CLOSED or not self._plan.left_of(batch.id):
@@ -245,5 +245,5 @@ class Import:
         import_id = next((batch.import_id for batch in self._unfinished if batch.id == batch_id), self.id)
         for event in self._processor.process(batch_id, import_id):
             if isinstance(event, events.JobStarted):
-                self._jobs.began(event.job_id)
+                self._jobs.began(event.job_id, import_id)
             yield event

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import Event as StopEvent
+from uuid import UUID
 
 from momentarium_cli.client import events, poll
 from momentarium_cli.client.api import Api
@@ -23,11 +24,12 @@ class Jobs:
     def __init__(self, api: Api, journal: Journal, stop: StopEvent) -> None:
         self._api, self._journal, self._stop = api, journal, stop
         self._jobs: dict[str, JobStatus | None] = {}
+        self._imports: dict[str, UUID] = {}  # by job: under which its photos came
         self._asked: Future[tuple[JobStatus, float]] | None = None
         self._ask_at = 0.0  # of time.monotonic()
 
-    def began(self, job_id: str) -> None:
-        self._jobs[job_id] = None
+    def began(self, job_id: str, import_id: UUID) -> None:
+        self._jobs[job_id], self._imports[job_id] = None, import_id
 
     @property
     def known(self) -> tuple[JobStatus, ...]:
@@ -77,9 +79,12 @@ class Jobs:
             yield event
 
     def look(self) -> Iterator[Event]:
-        """How those that have not ended are doing, without waiting for them."""
-        for job_id in self._going_on:
-            status, _ = self._api.job(job_id)
+        """How those that have not ended are doing, without waiting for them; there may be hundreds."""
+        going_on = self._going_on
+        imports = dict.fromkeys(self._imports[job_id] for job_id in going_on)
+        found = {str(job.id): job for import_id in imports for job in self._api.jobs(import_id)}
+        for job_id in going_on:
+            status = found.get(job_id) or self._api.job(job_id)[0]
             self._note(status)
             yield events.JobProgress(status)
 

@@ -9,14 +9,13 @@ from momentarium_cli.backend.arrivals import Arrivals
 
 def waited(arriving: Arrivals, stop: Event) -> float:
     started = time.monotonic()
-    arriving.wait_for_quiet(stop)
+    arriving.wait_for_quiet(stop, at_most=0.4)
     return time.monotonic() - started
 
 
 @pytest.fixture(autouse=True)
 def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "_QUIET_SECONDS", 0.1)
-    monkeypatch.setattr(arrivals, "_AT_MOST_SECONDS", 0.4)
 
 
 def test_where_nothing_arrives_nobody_waits() -> None:

@@ -1,10 +1,11 @@
 import json
-from datetime import datetime
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from momentarium_cli.cli import output
-from momentarium_cli.models import AlbumSummary
+from momentarium_cli.models import AlbumSummary, JobState, JobStatus
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,15 @@ def test_json_is_one_line_of_utf8(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.count("\n") == 1
     assert "Zürich\\n📷" in out
     assert json.loads(out) == {"title": "Zürich\n📷", "at": "2024-05-01 00:00:00"}
+
+
+def test_of_hundreds_of_jobs_in_the_same_state_only_the_first_are_listed() -> None:
+    def job(number: int, state: JobState) -> JobStatus:
+        return JobStatus(id=UUID(int=number), import_id=UUID(int=0), status=state, created_at=datetime.now(UTC))
+
+    lines = list(
+        output.job_lines(job(number, JobState.PENDING if number else JobState.FAILED) for number in range(100))
+    )
+    assert lines[0] == f"job {UUID(int=0)}: failed"
+    assert lines[1:6] == [f"job {UUID(int=number)}: pending" for number in range(1, 6)]
+    assert lines[6:] == ["… and 94 more pending."]

@@ -14,15 +14,16 @@ from momentarium_cli.client.jobs import Jobs
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.transport import FixedServer, Transport
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus
+from momentarium_cli.models import Jobs as Listed
 from tests.client.loopback import Drop, Loopback, Reply, Request, loopback
 
-FIRST, SECOND = UUID(int=1), UUID(int=2)
+FIRST, SECOND, IMPORT = UUID(int=1), UUID(int=2), UUID(int=9)
 
 
 def status(job_id: UUID, state: JobState, *albums: tuple[int, int]) -> JobStatus:
     made = [AlbumSummary(id=number, title=f"Album {number}", photos=photos) for number, photos in albums]
     created = datetime(2024, 5, 1, tzinfo=UTC)
-    return JobStatus(id=job_id, import_id=UUID(int=9), status=state, created_at=created, albums=made)
+    return JobStatus(id=job_id, import_id=IMPORT, status=state, created_at=created, albums=made)
 
 
 class Server:
@@ -30,11 +31,15 @@ class Server:
 
     def __init__(self) -> None:
         self.jobs = {FIRST: status(FIRST, JobState.PROCESSING), SECOND: status(SECOND, JobState.PENDING)}
+        self.unlisted: set[UUID] = set()
         self.is_away = False
 
     def answer(self, request: Request) -> Reply:
         if self.is_away:
             raise Drop
+        if request.path == f"/api/jobs?import_id={IMPORT}":
+            listed = [job for job in self.jobs.values() if job.id not in self.unlisted]
+            return Reply(body=Listed(jobs=listed).model_dump_json().encode())
         job = self.jobs[UUID(request.path.split("/")[3])]
         return Reply(body=job.model_dump_json().encode(), headers={"Retry-After": "0"})
 
@@ -54,8 +59,8 @@ def calls(server: Server) -> Iterator[Loopback]:
 def both(calls: Loopback, journal: Journal) -> Iterator[Jobs]:
     transport = Transport(FixedServer(calls.url, "mom_x"))
     made = Jobs(Api(transport), journal, StopEvent())
-    made.began(str(FIRST))
-    made.began(str(SECOND))
+    made.began(str(FIRST), IMPORT)
+    made.began(str(SECOND), IMPORT)
     yield made
     transport.close()
 
@@ -113,6 +118,18 @@ def test_it_is_asked_no_more_often_than_it_wishes(
     now[0] = 1003.0
     glanced(both)
     assert len(calls.requests) == 2
+
+
+def test_however_many_jobs_of_an_import_there_are_they_are_asked_for_at_once(both: Jobs, calls: Loopback) -> None:
+    told = [event.job.id for event in both.look() if isinstance(event, events.JobProgress)]
+    assert told == [FIRST, SECOND]
+    assert len(calls.requests) == 1
+
+
+def test_a_job_that_its_import_no_longer_tells_of_is_asked_for_alone(both: Jobs, server: Server) -> None:
+    server.unlisted = {SECOND}
+    list(both.look())
+    assert [job.status for job in both.known] == [JobState.PROCESSING, JobState.PENDING]
 
 
 def test_an_album_that_several_jobs_filled_counts_the_photos_of_all(both: Jobs, server: Server) -> None:
