@@ -36,9 +36,11 @@ def mask(text: str) -> str:
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        record.request_id = request_id.get()
-        record.job_id = job_id.get()
-        return mask(super().format(record))
+        if (told := record.__dict__.get("told")) is None:  # a file that may have to be rotated asks twice
+            record.request_id = request_id.get()
+            record.job_id = job_id.get()
+            told = record.told = mask(super().format(record))
+        return str(told)
 
 
 def log_file(data_dir: Path, name: str) -> Path:

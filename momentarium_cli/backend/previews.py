@@ -24,7 +24,7 @@ from momentarium_cli.photos.preview import CannotDecode
 
 _STAGE = "previews"
 _AT_ONCE = 32
-_FIRST_SECONDS = 0.2  # what so many take, before it is known
+_FIRST_SECONDS = 1.0  # what so many take, before it is known
 _PATIENCE = 5  # while photos arrive, times as long as decoding takes: first albums must not wait for the last photo
 
 Row = dict[str, Any]

@@ -8,6 +8,8 @@ from threading import Event, Thread
 import httpx
 import psutil
 
+from momentarium_cli.backend.storage.s3 import S3Storage
+from momentarium_cli.backend.storage.s3_client import S3Options
 from momentarium_cli.rendezvous import ServerFile
 from tests.acceptance.program import Program, program, wait_for
 from tests.seaweed import REGION, Seaweed
@@ -46,6 +48,11 @@ def serving(seaweed: Seaweed, bucket: str, endpoint: str | None = None) -> Itera
         finally:
             child.terminate()
             child.wait(30)
+
+
+def storage_of(seaweed: Seaweed, bucket: str) -> S3Storage:
+    options = S3Options(bucket, endpoint_url=seaweed.endpoint, region=REGION)
+    return S3Storage.connect(options, session=seaweed.session())
 
 
 def cpu_seconds(pid: int) -> float:

@@ -18,10 +18,9 @@ from typing import Any
 from uuid6 import uuid7
 
 from momentarium_cli.backend.storage.s3 import S3Storage
-from momentarium_cli.backend.storage.s3_client import S3Options
 from tests.acceptance.program import wait_for
-from tests.benchmarks.bucket import Serving, serving
-from tests.seaweed import REGION, Seaweed, running_seaweed
+from tests.benchmarks.bucket import Serving, serving, storage_of
+from tests.seaweed import running_seaweed
 
 GOAL_SECONDS = 2.0
 SENDERS = 8
@@ -92,11 +91,6 @@ def measure(served: Serving, storage: S3Storage, number: int) -> Round:
     done = Round(heads_seconds(storage, keys), process_seconds(served, keys))
     print(f"heads {done.heads:.2f} s, process {done.process:.2f} s", flush=True)
     return done
-
-
-def storage_of(seaweed: Seaweed, bucket: str) -> S3Storage:
-    options = S3Options(bucket, endpoint_url=seaweed.endpoint, region=REGION)
-    return S3Storage.connect(options, session=seaweed.session())
 
 
 def main() -> None:

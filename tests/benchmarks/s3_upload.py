@@ -3,31 +3,44 @@
     python -m tests.benchmarks.s3_upload [--large 300] [--small 2000] [--rounds 3]
 
 Two sets of photos: large ones of 5 MB, small ones of 180 KB. In each round every tool uploads a set into a new bucket
-of one SeaweedFS on this machine, in an order that turns. The other tools make no previews, so Momentarium runs twice:
+of one SeaweedFS on this machine, in an order of its own. The other tools make no previews, so Momentarium runs twice:
 
 * transfer   with --no-previews: from the first byte that is read to the answer of the last PUT, hashing and signing
              included. Goal: 0.9 times the fastest of the others for small photos, 1.0 times for large ones.
 * pipeline   with previews, likewise. Goal: 1.15 times what the fastest of the others takes and what the hashes and
              previews take alone (`tests.benchmarks.upload` says how that floor is measured), one after the other.
 
+* puts       the PUTs alone: signed before, sent by threads that do nothing else. The rest of a transfer, which is to
+             look at every file, to hash it, to sign it, and the server's look at what is stored, shares the processor
+             with these.
+
 Reading the metadata before, and the server's looking for each original after, are told apart; the other tools do
 neither. What bounds a tool is told by the CPU seconds of its own processes, of Momentarium's server and of the store.
 """
 
 import argparse
+import hashlib
 import json
 import os
+import random
+import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
+from momentarium_cli.backend.storage.base import original_key
+from momentarium_cli.models import SignedRequest
+from momentarium_cli.wire import Piece, Wire
 from tests.benchmarks import photos
-from tests.benchmarks.bucket import cpu_seconds, serving, watched_cpu
+from tests.benchmarks.bucket import cpu_seconds, serving, storage_of, watched_cpu
 from tests.benchmarks.photos import CAMERA, MESSENGER
 from tests.benchmarks.upload import floor
 from tests.seaweed import REGION, Seaweed, Server, running_server
@@ -137,15 +150,38 @@ def tool(setting: Setting, command: list[str], environment: dict[str, str]) -> T
     return Took(wall, 0.0, 0.0, client[-1], 0.0, cpu_seconds(setting.store.child.pid) - store)
 
 
+def puts(setting: Setting, bucket: str) -> Took:
+    store, waiting = storage_of(setting.seaweed, bucket), SimpleQueue[tuple[Path, SignedRequest]]()
+    for path in sorted(setting.folder.rglob("*.jpg")):
+        key = original_key(1, hashlib.sha256(path.read_bytes()).hexdigest())
+        waiting.put((path, store.upload_target(key, content_type="image/jpeg", size=path.stat().st_size)))
+    wire = Wire(ssl.create_default_context, connect_seconds=5, read_seconds=60)
+
+    def send(_: int) -> None:
+        with suppress(Empty):
+            while True:
+                path, request = waiting.get_nowait()
+                with path.open("rb", buffering=0) as file:
+                    body = [Piece(file, 0, path.stat().st_size)]
+                    assert wire.send(request.method, request.url, request.headers, body, keep=1000).status == 200
+
+    own, stores = time.process_time(), cpu_seconds(setting.store.child.pid)
+    started = time.perf_counter()
+    with closing(wire), ThreadPoolExecutor(SENDERS) as threads:
+        list(threads.map(send, range(SENDERS)))
+    wall = time.perf_counter() - started
+    return Took(wall, 0.0, 0.0, time.process_time() - own, 0.0, cpu_seconds(setting.store.child.pid) - stores)
+
+
 OTHERS: dict[str, Callable[[Setting, str], Took]] = {"s5cmd": s5cmd, "rclone": rclone, "aws": aws}
-TOOLS = {"transfer": transfer, "pipeline": pipeline, **OTHERS}
+TOOLS = {"transfer": transfer, "pipeline": pipeline, "puts": puts, **OTHERS}
 
 
 def measure(setting: Setting, turn: int) -> dict[str, Took]:
     """One round, which is printed as it goes."""
-    names = list(TOOLS)
+    names = random.Random(turn).sample(list(TOOLS), len(TOOLS))  # none always follows the same
     took = {}
-    for name in [*names[turn % len(names) :], *names[: turn % len(names)]]:
+    for name in names:
         bucket = setting.seaweed.new_bucket()
         took[name] = TOOLS[name](setting, bucket)
         check_stored(setting, bucket)
@@ -200,6 +236,7 @@ def judge(kind: str, took: dict[str, Took], previews: float, total: int) -> None
     both = fastest + previews
     print(
         f"  transfer: {ours:.2f} s = {ours / fastest:.2f} x {best}, the fastest of the others (goal {GOALS[kind]})\n"
+        f"  the PUTs alone: {took['puts'].sending:.2f} s = {took['puts'].sending / fastest:.2f} x {best}\n"
         f"  pipeline: {whole.sending:.2f} s = {whole.sending / both:.2f} x {both:.2f} s, which is {best}'s"
         f" {fastest:.2f} s and {previews:.2f} s for hashes and previews alone (goal {PIPELINE_GOAL})\n"
         f"  the last 202: {whole.before + whole.sending + whole.after:.2f} s after the start of the program"
