@@ -4,6 +4,8 @@ import time
 from threading import Event
 
 _QUIET_SECONDS = 1.0
+_AT_MOST_SECONDS = 10.0  # first albums must not wait for the last photo
+_PATIENCE = 5  # times as long as the worker worked before: it gets its share while much arrives
 
 
 class Arrivals:
@@ -15,9 +17,10 @@ class Arrivals:
     def mark(self) -> None:
         self._last = time.monotonic()
 
-    def wait_for_quiet(self, stop: Event, *, at_most: float) -> None:
-        """Return once nothing has arrived for a second, at the latest after so many, or when `stop` is set."""
-        deadline = time.monotonic() + at_most
-        while (now := time.monotonic()) < min(self._last + _QUIET_SECONDS, deadline):
-            if stop.wait(min(0.2, self._last + _QUIET_SECONDS - now + 0.01)):
+    def wait_for_quiet(self, stop: Event, *, worked: float) -> None:
+        """Return once nothing has arrived for a second, or when `stop` is set; at the latest after ten seconds, or five
+        times those that the last piece of work took."""
+        deadline = time.monotonic() + min(_AT_MOST_SECONDS, _PATIENCE * worked)
+        while (left := min(self._last + _QUIET_SECONDS, deadline) - time.monotonic()) > 0:
+            if stop.wait(min(0.2, left)):
                 return

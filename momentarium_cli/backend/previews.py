@@ -25,7 +25,6 @@ from momentarium_cli.photos.preview import CannotDecode
 _STAGE = "previews"
 _AT_ONCE = 32
 _FIRST_SECONDS = 1.0  # what so many take, before it is known
-_PATIENCE = 5  # while photos arrive, times as long as decoding takes: first albums must not wait for the last photo
 
 Row = dict[str, Any]
 
@@ -46,7 +45,7 @@ class Previews:
         lease.progress(_STAGE, done, total)
         took = _FIRST_SECONDS
         for rows in _chunks(waiting, _AT_ONCE):
-            self._arrivals.wait_for_quiet(lease.stop, at_most=_PATIENCE * took)
+            self._arrivals.wait_for_quiet(lease.stop, worked=took)
             lease.check()
             began = time.monotonic()
             results = self._examine(job.user_id, rows)

@@ -7,15 +7,16 @@ from momentarium_cli.backend import arrivals
 from momentarium_cli.backend.arrivals import Arrivals
 
 
-def waited(arriving: Arrivals, stop: Event) -> float:
+def waited(arriving: Arrivals, stop: Event, *, worked: float = 1.0) -> float:
     started = time.monotonic()
-    arriving.wait_for_quiet(stop, at_most=0.4)
+    arriving.wait_for_quiet(stop, worked=worked)
     return time.monotonic() - started
 
 
 @pytest.fixture(autouse=True)
 def _shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrivals, "_QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(arrivals, "_AT_MOST_SECONDS", 0.4)
 
 
 def test_where_nothing_arrives_nobody_waits() -> None:
@@ -35,6 +36,7 @@ def test_but_not_for_ever_and_not_when_it_is_to_stop() -> None:
     for timer in timers:
         timer.start()
     assert 0.35 < waited(arriving, Event()) < 0.6
+    assert 0.04 < waited(arriving, Event(), worked=0.01) < 0.3, "who works for a moment waits for five"
     stop = Event()
     stop.set()
     assert waited(arriving, stop) < 0.1
