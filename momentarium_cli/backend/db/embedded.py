@@ -183,8 +183,11 @@ class EmbeddedPostgres:
         """Its conninfo, or None if it died while starting."""
         while time.monotonic() < deadline:
             if self._child is not None and self._child.poll() is not None:
-                self._child = self._port = None
-                self._raise_if_hopeless()
+                self._child = None
+                last_words = self._last_words()
+                self._raise_if_hopeless(last_words)
+                if "could not bind" in last_words:
+                    self._port = None
                 time.sleep(0.2)  # the children of one that was killed may hold its memory for a moment
                 return None
             if self._postmaster() is None and self._child is None:
@@ -195,10 +198,12 @@ class EmbeddedPostgres:
                 time.sleep(0.01)
         return None
 
-    def _raise_if_hopeless(self) -> None:
+    def _last_words(self) -> str:
         with self._log.open("rb") as file:
             file.seek(max(self._log_start, self._log.stat().st_size - 2000))
-            tail = file.read().decode("utf-8", "replace")
+            return file.read().decode("utf-8", "replace")
+
+    def _raise_if_hopeless(self, tail: str) -> None:
         if "No space left" in tail or "cannot be run" in tail or "ermission denied" in tail:
             raise _explained(tail, f"PostgreSQL could not start in {self.folder}")
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -64,6 +64,21 @@ def postgres(data_dir: Path) -> Iterator[EmbeddedPostgres]:
 
 def postmaster(data_dir: Path) -> int:
     return int((data_dir / "postgres" / "postmaster.pid").read_text().split("\n")[0])
+
+
+@contextmanager
+def stopped_backend(conninfo: str, *, seconds: float) -> Iterator[None]:
+    """One of the database's own processes stands still for a while, whatever becomes of the others."""
+    with psycopg.connect(conninfo) as conn:
+        process = psutil.Process(conn.info.backend_pid)
+        process.suspend()
+        timer = threading.Timer(seconds, process.resume)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.join()
+            conn.close()
 
 
 def end(data_dir: Path) -> None:
@@ -255,6 +270,14 @@ def test_a_path_too_long_for_a_socket_is_served_over_loopback(data_dir: Path, mo
             assert one(conninfo) == 1
             other = EmbeddedPostgres(folder, PASSWORD)
             assert other.start() == conninfo
+            with stopped_backend(conninfo, seconds=1):
+                os.kill(postmaster(folder), signal.SIGKILL)
+                wait_until_dead(postmaster(folder))
+                assert postgres.start() == conninfo, "also while one of the killed still holds its memory"
+            os.kill(postmaster(folder), signal.SIGKILL)
+            wait_until_dead(postmaster(folder))
+            with socket.create_server(("127.0.0.1", int(str(conninfo_to_dict(conninfo)["port"])))):
+                assert postgres.start() != conninfo
         finally:
             postgres.stop()
 
