@@ -143,14 +143,13 @@ class Import:
                 yield from Rehearsal(self._journal, self._plan, self._stop, organizer=self._me.organizer).events()
             if self._options.dry_run or self._stop.is_set():
                 return
-            if self._budget.is_set():
-                yield from self._cut_short()
-            else:
+            is_surveyed = not self._budget.is_set()
+            if is_surveyed:
                 self._check_space()
                 yield from self._go_on()
                 yield from self._upload()
-                if self._budget.reached and self._journal.counts()[Counted.PENDING]:
-                    yield from self._cut_short()
+            if self._budget.reached and not self._stop.is_set():
+                yield from self._cut_short(is_surveyed)
         if self._options.wait and not self._stop.is_set():
             yield from self._follow()
         else:
@@ -195,16 +194,17 @@ class Import:
             if batch.state is not BatchState.CLOSED or not self._plan.left_of(batch.id):
                 yield from waited(self._process(batch.id))
 
-    def _cut_short(self) -> Iterator[Event]:
-        """The budget is reached: what is stored is organized, and what is not leaves its batch for the next run."""
-        if self._stop.is_set() or self._budget.reached is None:
-            return
+    def _cut_short(self, is_surveyed: bool) -> Iterator[Event]:
+        """The budget is reached: what is stored is organized, and what is not leaves its batch for the next run. Where
+        the last photo used it up, nothing is left, and the run is whole."""
         for batch in self._journal.unfinished():
             if batch.state is BatchState.CLOSED:
                 self._journal.release_pending(batch.id)
+            if batch.state is not BatchState.ACCEPTED:
                 yield from waited(self._process(batch.id))
-        self._is_cut_short = True
-        yield events.BudgetReached(self._budget.reached.value)
+        self._is_cut_short = not is_surveyed or self._journal.counts()[Counted.PENDING] > 0
+        if self._is_cut_short and self._budget.reached:
+            yield events.BudgetReached(self._budget.reached.value)
 
     def _upload(self) -> Iterator[Event]:
         began, files = time.monotonic(), 0

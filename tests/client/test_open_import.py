@@ -76,6 +76,20 @@ def spend(library: Library, folder: Path, options: Options, **limits: Any) -> li
             return [told for import_, _ in turn.imports() for told in import_.events()]
 
 
+def spend_time(library: Library, folder: Path, last: type[events.Event], number: int) -> list[events.Event]:
+    """An import whose time is over after so many of these events."""
+    told: list[events.Event] = []
+    seconds = 0.0
+    with library.open() as momentarium:
+        budget = Budget(momentarium.stop, max_seconds=number - 0.5, clock=lambda: seconds)
+        with momentarium.open_import([folder], budget=budget) as turn:
+            for import_, _ in turn.imports():
+                for each in import_.events():
+                    told.append(each)
+                    seconds += isinstance(each, last)
+    return told
+
+
 def test_a_budget_of_bytes_organizes_what_is_stored_and_leaves_the_rest_to_the_next_run(
     library: Library, folder: Path
 ) -> None:
@@ -89,6 +103,15 @@ def test_a_budget_of_bytes_organizes_what_is_stored_and_leaves_the_rest_to_the_n
     assert [job.status for job in ended.jobs] == [JobState.COMPLETED]
     assert sum(album.photos for album in ended.albums) == done["uploaded"]
     assert counts(summary(run(library, folder))) == {"unchanged": done["uploaded"], "uploaded": done["pending"]}
+
+
+def test_a_budget_that_the_last_photo_uses_up_leaves_nothing_to_the_next_run(library: Library, folder: Path) -> None:
+    event(folder, 1)
+    with library.working():
+        told = spend(library, folder, Options(), max_bytes=1)
+    assert counts(summary(told)) == {"uploaded": 1}
+    assert [job.status for job in summary(told).jobs] == [JobState.COMPLETED]
+    assert not any(isinstance(each, events.BudgetReached) for each in told)
 
 
 def test_a_budget_that_is_not_used_up_is_not_told(library: Library, folder: Path) -> None:
@@ -108,15 +131,17 @@ def test_no_time_at_all_is_told_and_does_no_harm(library: Library, folder: Path)
 
 def test_time_that_is_over_while_albums_are_made_leaves_them_to_the_server(library: Library, folder: Path) -> None:
     event(folder, 3)
-    now = 0.0
-    told: list[events.Event] = []
-    with library.open() as momentarium:
-        budget = Budget(momentarium.stop, max_seconds=10, clock=lambda: now)
-        with momentarium.open_import([folder], budget=budget) as turn:
-            for import_, _ in turn.imports():
-                for each in import_.events():
-                    told.append(each)
-                    now += 20 * isinstance(each, events.JobProgress)  # nobody works on it
+    told = spend_time(library, folder, events.JobProgress, 1)  # nobody works on it
     assert counts(summary(told)) == {"uploaded": 3}
     assert events.BudgetReached("max_duration") in told
     assert [job.status for job in summary(told).jobs] == [JobState.PENDING]
+
+
+def test_time_that_is_over_once_the_last_photo_is_sent_still_has_all_of_them_organized(
+    library: Library, folder: Path
+) -> None:
+    event(folder, 3)
+    told = spend_time(library, folder, events.Uploaded, 3)
+    assert counts(summary(told)) == {"uploaded": 3}
+    assert events.BudgetReached("max_duration") in told
+    assert [job.total for job in summary(told).jobs] == [3]
