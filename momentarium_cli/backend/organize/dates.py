@@ -11,7 +11,7 @@ MONTHS = (
 )
 EVENING = 17  # o'clock; a weekend begins on Friday evening
 FRIDAY = 4  # date.weekday
-_BY_CLDR = ("ja", "zh")  # whose intervals CLDR writes in full; of the others it shortens the months
+_UNTIL = {"ja": "～", "zh": "至"}  # where the year comes first, and the later date is the one that is shortened
 _ORDINAL = {"de": "."}  # after a day without its month
 
 
@@ -32,10 +32,8 @@ def days(first: date, last: date, language: str = ENGLISH) -> str:
     end = _day(last, language)
     if first == last:
         return end
-    if language in _BY_CLDR:
-        from babel.dates import format_interval
-
-        return str(format_interval(first, last, "yMMMMd", locale=language))
+    if language in _UNTIL:
+        return f"{_day(first, language)}{_UNTIL[language]}{_without_what_is_same(last, first, language)}"
     if (first.year, first.month) == (last.year, last.month):
         return f"{first.day}{_ORDINAL.get(language, '')}–{end}"
     return f"{_day(first, language) if first.year != last.year else _day_of_year(first, language)} – {end}"
@@ -47,6 +45,12 @@ def _day(day: date, language: str) -> str:
     from babel.dates import format_date
 
     return str(format_date(day, "long", locale=language))
+
+
+def _without_what_is_same(day: date, before: date, language: str) -> str:
+    if day.year != before.year:
+        return _day(day, language)
+    return _formatted("d" if day.month == before.month else "MMMMd", day, language)
 
 
 def _day_of_year(day: date, language: str) -> str:
