@@ -38,11 +38,14 @@ def describe_by_name(path: Path, mtime_ns: int, reason: str) -> "Described | Exc
 
 def _describe(path: Path, mtime_ns: int) -> "Described | Exception":
     from momentarium_cli.photos import metadata
+    from momentarium_cli.photos.formats import UnsupportedPhoto
 
     try:
         return metadata.read(path, mtime_ns=mtime_ns)
-    except (OSError, ValueError) as error:
+    except (OSError, UnsupportedPhoto) as error:
         return error.with_traceback(None)
+    except ValueError as error:  # of values that nobody thought of; one photo never ends a run
+        return describe_by_name(path, mtime_ns, " ".join(str(error).split()))
 
 
 def derive(data: bytes) -> "Derived":

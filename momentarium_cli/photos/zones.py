@@ -5,6 +5,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _ODD_OFFSETS = frozenset((5 * 60 + 45, 8 * 60 + 45, 12 * 60 + 45))  # Nepal, Eucla, Chatham; else whole half hours
+_MOST = 14 * 60  # as far as zones go; local mean times of the nineteenth century went further
 _STALE = timedelta(minutes=5)  # a fix older than that says nothing of the wall clock
 
 
@@ -16,18 +17,18 @@ def from_gps_clock(wall: datetime, utc: datetime) -> int | None:
 
 
 def at_position(latitude: float, longitude: float, wall: datetime) -> int | None:
-    """The offset in force at a position at a local wall time; None where no zone data is installed."""
+    """The offset in force at a position at a local wall time; None where no zone data is installed, or none was."""
     zone = _zone(latitude, longitude)
     return None if zone is None else _minutes(wall.replace(tzinfo=zone))
 
 
-def local_at_position(latitude: float, longitude: float, utc: datetime) -> tuple[datetime, int] | None:
+def local_at_position(latitude: float, longitude: float, utc: datetime) -> tuple[datetime, int | None] | None:
     """Wall time and offset at a position, of a moment in UTC."""
     zone = _zone(latitude, longitude)
     return None if zone is None else _split(utc.replace(tzinfo=UTC).astimezone(zone))
 
 
-def local_here(utc: datetime) -> tuple[datetime, int]:
+def local_here(utc: datetime) -> tuple[datetime, int | None]:
     """Wall time and offset in the zone of this machine, of a moment in UTC."""
     return _split(utc.replace(tzinfo=UTC).astimezone())
 
@@ -46,9 +47,10 @@ def _named(name: str) -> ZoneInfo | None:
         return None
 
 
-def _minutes(moment: datetime) -> int:
-    return round((moment.utcoffset() or timedelta()) / timedelta(minutes=1))
+def _minutes(moment: datetime) -> int | None:
+    minutes = round((moment.utcoffset() or timedelta()) / timedelta(minutes=1))
+    return minutes if abs(minutes) <= _MOST else None
 
 
-def _split(moment: datetime) -> tuple[datetime, int]:
+def _split(moment: datetime) -> tuple[datetime, int | None]:
     return moment.replace(tzinfo=None), _minutes(moment)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from momentarium_cli.models import Metadata, TakenAtSource
-from momentarium_cli.photos import metadata
+from momentarium_cli.photos import metadata, tasks
 from momentarium_cli.photos.exif import name_camera
 from momentarium_cli.photos.formats import UnsupportedPhoto
 from tests.photos.conftest import real_photos
@@ -171,6 +171,24 @@ def test_broken_metadata_is_a_warning_and_costs_only_itself(name: Path) -> None:
     assert found.metadata.taken_at_source is TakenAtSource.MTIME
     assert (found.metadata.width, found.metadata.height) == (64, 48)
     assert found.warnings == ("its EXIF data is damaged: an EXIF block has no byte order",)
+
+
+def test_a_date_from_before_there_were_zones_is_kept_without_an_offset(name: Path) -> None:
+    photo(name, photo={0x9003: "1860:05:12 12:00:00"}, gps=gps(57.05, -135.33))
+    found = read(name)
+    assert (found.taken_at, found.utc_offset_minutes) == (datetime(1860, 5, 12, 12), None)
+
+
+def test_values_that_nobody_thought_of_cost_the_metadata_of_one_photo(
+    name: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_badly(path: Path, *, mtime_ns: int) -> metadata.Described:
+        raise ValueError("no such number")
+
+    monkeypatch.setattr(metadata, "read", read_badly)
+    [described] = tasks.describe([(photo(name), MTIME)])
+    assert isinstance(described, metadata.Described)
+    assert described.warnings == ("its metadata could not be read: no such number",)
 
 
 def test_a_jpeg_that_ends_early_keeps_what_was_read(name: Path) -> None:

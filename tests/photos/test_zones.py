@@ -25,10 +25,18 @@ def test_a_position_tells_the_offset_of_that_day(place: tuple[float, float], mon
     assert zones.at_position(*place, datetime(2024, month, 12, 12)) == minutes
 
 
+@pytest.mark.parametrize(("place", "year"), [((57.05, -135.33), 1860), ((14.6, 120.98), 1840)])
+def test_local_mean_times_on_the_other_side_of_the_date_line_are_no_offsets(
+    place: tuple[float, float], year: int
+) -> None:
+    assert zones.at_position(*place, datetime(year, 5, 12, 12)) is None
+
+
 def test_a_moment_in_utc_is_told_in_the_wall_time_of_a_position() -> None:
     assert zones.local_at_position(27.7, 85.3, NOON) == (NOON + timedelta(minutes=345), 345)
 
 
 def test_a_moment_in_utc_is_told_in_the_wall_time_of_this_machine() -> None:
     wall, minutes = zones.local_here(NOON)
+    assert minutes is not None
     assert wall - NOON == timedelta(minutes=minutes)
