@@ -81,7 +81,7 @@ class ForPeople(Renderer):
             say(line)
 
     def end(self, summary: Summary) -> None:
-        if not summary.found and self._budget is None and not self._options.is_selective:
+        if not summary.found and not self._may_find_nothing:
             return  # an error is to come, and says it all
         if self._options.dry_run:
             self._end_of_dry_run(summary)

@@ -95,13 +95,18 @@ class Renderer(AbstractContextManager["Renderer"], ABC):
         if signals.stop.is_set():
             say(_what_is_safe(summary))
             return signals.exit_code
-        if summary.found == summary.skipped and self._budget is None and not self._options.is_selective:
+        if summary.found == summary.skipped and not self._may_find_nothing:
             return self._nothing()
         if summary.failed:
             return FAILURES
         if any(job.status is JobState.FAILED for job in summary.jobs):
             return JobFailed.exit_code
         return 0 if self._budget is None else BUDGET
+
+    @property
+    def _may_find_nothing(self) -> bool:
+        """A watch waits for photos that are not there yet."""
+        return self._budget is not None or self._news is not None or self._options.is_selective
 
     def _nothing(self) -> int:
         """What comes of folders without a photo."""

@@ -22,7 +22,7 @@ from momentarium_cli.client.imports import Options
 from momentarium_cli.client.open_import import IfHeld
 from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.turns import HandedOver
-from momentarium_cli.errors import LockHeld, NothingUsable, Stopped
+from momentarium_cli.errors import JobFailed, LockHeld, MomentariumError, NothingUsable, Stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,7 @@ class Running:
         look = replace(look, news=news)
 
         def upload(paths: Sequence[Path], settling: Settling) -> None:
-            run = partial(self._import, look, paths, settling)
-            self._unless_held(lambda: self._recorded(run), look)
+            self._recorded(partial(self._import, look, paths, settling))
             news.first = False
 
         if not (look.quiet or look.json):
@@ -97,11 +96,17 @@ class Running:
                     paths, options=self._options, if_held=self._if_held, budget=self._budget, settling=settling
                 )
                 code = 0
+                failed: MomentariumError | None = None
                 for import_, errand in stack.enter_context(opened).imports():
                     show = stack.enter_context(look.renderer(import_.options, self._listeners, errand=errand))
                     run = partial(show.run, import_, self._signals)
-                    ended = run() if errand is None else _errand(run, errand, look)
+                    try:
+                        ended = run() if errand is None else _errand(run, errand, look)
+                    except (JobFailed, NothingUsable) as error:  # what others handed over is done all the same
+                        ended, failed = error.exit_code, error
                     code = code or ended
+                if failed is not None:
+                    raise failed
                 return code
         except Stopped as stopped:
             say(str(stopped))

@@ -8,7 +8,7 @@ from momentarium_cli.cli.interval import stamp
 from momentarium_cli.cli.output import say
 from momentarium_cli.client.changes import Changes
 from momentarium_cli.client.settling import Settling
-from momentarium_cli.errors import JobFailed, NothingUsable, Temporary
+from momentarium_cli.errors import JobFailed, LockHeld, NothingUsable, Temporary
 
 _LOOK_SECONDS = 0.5
 _RESCAN_SECONDS = 900.0  # what comes to a network folder from another machine is told by nobody
@@ -44,6 +44,8 @@ class Watch:
         self._settling.begin()
         try:
             self._upload(present, self._settling)
+        except LockHeld:  # its holder tells what it does; what came meanwhile is still to be uploaded
+            self._failures += 1
         except _SURVIVED as error:
             self._failures += 1
             say(f"{stamp()} {error}")

@@ -34,6 +34,7 @@ class OpenImport:
     """A turn at the library that lasts as long as the block: the own import, and those that others hand over.
 
     Their options are their own, the budget is one for all; the time it gives runs while the turn is waited for, too.
+    With `settling` the own import leaves to a later one what is still being written; for others there is no later one.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class OpenImport:
     def imports(self) -> Iterator[tuple[Import, str | None]]:
         """The own import, then others with the name of the run that handed them over. Each must have been run before
         the next is asked for. What is left when the run stops, is done by the next."""
-        with self._import(self._paths, self._options) as own:
+        with self._import(self._paths, self._options, self._settling) as own:
             yield own, None
         if self._options.dry_run or self._budget.is_set():
             return
@@ -84,7 +85,7 @@ class OpenImport:
                 return
 
     @contextmanager
-    def _import(self, paths: Sequence[Path], options: Options) -> Iterator[Import]:
+    def _import(self, paths: Sequence[Path], options: Options, settling: Settling | None = None) -> Iterator[Import]:
         with closing(Journal(self._base.with_suffix(".sqlite3"))) as journal:
             yield Import(
                 self._momentarium.api,
@@ -96,7 +97,7 @@ class OpenImport:
                 region=self._momentarium.settings.storage.region,
                 stop=self._momentarium.stop,
                 budget=self._budget,
-                settling=self._settling,
+                settling=settling,
             )
 
 

@@ -65,6 +65,20 @@ def test_what_was_handed_to_a_killed_run_is_uploaded_by_the_next(
     assert_whole(momentarium, photos)
 
 
+def test_a_run_without_photos_of_its_own_does_what_was_handed_over(
+    momentarium: Program, folder: Path, other: Path
+) -> None:
+    photos = event(other, 3)
+    (folder / "notes.txt").write_text("no photo")
+    first = momentarium.start("upload", "--json", folder)
+    until(first, "started")
+    first.send_signal(signal.SIGSTOP)
+    momentarium.ok("upload", "--lock-join", other)
+    first.send_signal(signal.SIGCONT)
+    assert ended(first).code == 8
+    assert_whole(momentarium, photos)
+
+
 def join_at_any_moment(momentarium: Program, seed: int) -> None:
     """Two runs that meet by chance: each uploads its own, or the other does it."""
     folders = [momentarium.folder / f"{seed}-{name}" for name in "ab"]
@@ -170,6 +184,16 @@ def test_a_watch_uploads_what_comes_once_it_is_whole(momentarium: Program, folde
             assert len(momentarium.originals()) == 4
             file.write(content[len(content) // 2 :])
         until(watch, "summary")
+    assert_whole(momentarium, photos)
+
+
+def test_a_watch_of_an_empty_folder_takes_what_comes_at_once_and_says_nothing_before(
+    momentarium: Program, folder: Path
+) -> None:
+    with watching(momentarium, folder, "--json") as watch:
+        assert '"found": 0,' in until(watch, "summary")
+        photos = event(folder, 2)
+        assert '"uploaded": 2,' in until(watch, "summary")
     assert_whole(momentarium, photos)
 
 

@@ -9,7 +9,7 @@ from momentarium_cli.cli import watch
 from momentarium_cli.cli.watch import Watch
 from momentarium_cli.client.changes import Changes
 from momentarium_cli.client.settling import Settling
-from momentarium_cli.errors import NotAllowed, ServerUnreachable
+from momentarium_cli.errors import LockHeld, NotAllowed, ServerUnreachable
 
 
 @pytest.fixture
@@ -50,6 +50,19 @@ def test_a_server_that_is_away_is_waited_for(folder: Path, capfd: pytest.Capture
 
     assert len(rounds([folder], 4, upload)) == 4
     assert capfd.readouterr().err.count("The server does not answer.") == 2
+
+
+def test_what_another_run_has_the_lock_for_is_looked_at_again_soon(
+    folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_RESCAN_SECONDS", 3600.0)
+
+    def upload(number: int) -> None:
+        if number < 3:
+            raise LockHeld("Another upload is running.")
+
+    assert len(rounds([folder], 3, upload)) == 3
+    assert capfd.readouterr().err == ""
 
 
 def test_what_will_not_pass_ends_it(folder: Path) -> None:

@@ -10,6 +10,7 @@ from momentarium_cli.client.budget import Budget
 from momentarium_cli.client.events import Summary
 from momentarium_cli.client.imports import Options
 from momentarium_cli.client.open_import import IfHeld
+from momentarium_cli.client.settling import Settling
 from momentarium_cli.client.turns import HandedOver
 from momentarium_cli.models import JobState
 from momentarium_cli.photos.choice import Choice
@@ -39,6 +40,18 @@ def test_what_is_handed_over_is_imported_with_its_own_options(library: Library, 
         assert errand == f"momentarium upload {other}"
         assert counts(summary(list(done.events()))) == {"uploaded": 1}
         assert next(imports, None) is None
+
+
+def test_what_is_handed_over_to_a_watch_is_imported_though_it_is_fresh(
+    library: Library, folder: Path, tmp_path: Path
+) -> None:
+    event(folder, 2)
+    event(tmp_path / "other", 3, seed=5)
+    with library.open() as watch, watch.open_import([folder], options=QUICK, settling=Settling(3600)) as turn:
+        imports = turn.imports()
+        assert counts(summary(list(next(imports)[0].events()))) == {}
+        hand_over(library, tmp_path / "other", wait=False)
+        assert counts(summary(list(next(imports)[0].events()))) == {"uploaded": 3}
 
 
 def test_the_sdk_does_for_others_what_they_hand_over(library: Library, folder: Path, tmp_path: Path) -> None:
