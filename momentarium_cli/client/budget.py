@@ -56,7 +56,7 @@ class Budget(Deadline):
     def sent(self, number: int) -> None:
         """Bytes that were sent; what has to go again counts again."""
         if self._bytes_left is not None:
-            self._bytes_left -= max(0, number)
+            self._bytes_left -= number
 
     @property
     def reached(self) -> Limit | None:

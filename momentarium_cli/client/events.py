@@ -108,10 +108,11 @@ class Planned(Event):
 
 @dataclass(frozen=True, slots=True)
 class Sent(Event):
-    """Bytes on their way; negative where a retry begins again."""
+    """Bytes of photos that are dealt with, negative where a retry begins again; and those that were sent for it."""
 
     name: ClassVar[str] = "sent"
     bytes: int
+    sent_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ class Import:
         # An import that was interrupted goes on under its own id; one whose photos are all accepted is complete.
         interrupted = [batch for batch in self._unfinished if batch.state is not BatchState.ACCEPTED]
         self.id = interrupted[-1].import_id if interrupted else UUID(str(uuid7()))
-        self._bandwidth = Bandwidth(options.bandwidth, self._budget)
+        self._bandwidth = Bandwidth(options.bandwidth, self._budget.deadline)
 
     @property
     def options(self) -> Options:
@@ -115,7 +115,7 @@ class Import:
     def events(self) -> Iterator[Event]:
         for event in self._events():
             if isinstance(event, events.Sent):
-                self._budget.sent(event.bytes)
+                self._budget.sent(event.sent_bytes)
             yield event
         yield self.summary()
 
@@ -218,6 +218,7 @@ class Import:
                 staging=self._staging,
                 stored=self._process,
                 stop=self._budget,
+                break_off=self._budget.deadline,
                 region=lambda: self._nearest.region,
                 level=Level(self._options.concurrency),
                 bandwidth=self._bandwidth,

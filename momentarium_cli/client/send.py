@@ -67,21 +67,24 @@ class _Slice:
 
 
 class Sender:
-    """Thread-safe. `progress` is told bytes as they go, negative ones where they have to go again."""
+    """Thread-safe. `progress` is told how many bytes of the file are dealt with, and how many were sent, as they go;
+    negative ones have to go again. After `stop` no further part begins; `break_off` ends also what is on its way.
+    """
 
     def __init__(
         self,
         transport: Transport,
-        progress: Callable[[int], None],
+        progress: Callable[[int, int], None],
         staging: Staging | None,
         stop: Event,
+        break_off: Event,
         bandwidth: Bandwidth | None = None,
     ) -> None:
         self._transport = transport
         self._progress = progress
         self._staging = staging
-        self._stop = stop
-        self._bandwidth = bandwidth or Bandwidth(UNLIMITED, stop)
+        self._stop, self._break_off = stop, break_off
+        self._bandwidth = bandwidth or Bandwidth(UNLIMITED, break_off)
 
     def send(
         self, path: Path, prepared: Prepared, slot: UploadSlot, part_stored: Callable[[], None] = _nothing
@@ -94,7 +97,7 @@ class Sender:
         elif slot.parts is not None:
             self._slices(path, prepared, [_slice(prepared, part) for part in slot.parts], part_stored)
         else:
-            self._progress(prepared.size)
+            self._progress(prepared.size, 0)
 
     def _original(self, path: Path, prepared: Prepared, request: SignedRequest) -> None:
         if not self._reflink(path, prepared, request):
@@ -104,19 +107,21 @@ class Sender:
         self, path: Path, prepared: Prepared, slices: Sequence[_Slice], stored: Callable[[], None] = _nothing
     ) -> None:
         """Send these; what else there is of the file is in the store already."""
-        left = prepared.size
+        left, sent = prepared.size, 0
 
-        def pass_on(size: int) -> None:
+        def pass_on(size: int, sent: int = 0) -> None:
             nonlocal left
             left -= size
-            self._progress(size)
+            self._progress(size, sent)
 
         def body(file: FileIO, slice_: _Slice, end: int) -> Iterator[Piece]:
+            nonlocal sent
             while (size := min(self._bandwidth.piece, left - end)) > 0:
-                self._check_stop(left)
+                _check_stop(self._break_off, left)
                 self._bandwidth.take(size)
                 yield Piece(file, slice_.start + slice_.size - (left - end), size)
-                pass_on(size)
+                sent += size
+                pass_on(size, size)
             _check_unchanged(path, file, prepared)
 
         try:
@@ -124,12 +129,14 @@ class Sender:
             with path.open("rb", buffering=0) as file:
                 for slice_ in slices:
                     _check_unchanged(path, file, prepared)
-                    end = left - slice_.size
+                    if len(slices) > 1:
+                        _check_stop(self._stop, left)
+                    end, sent = left - slice_.size, 0
                     self._put(slice_.request, body(file, slice_, end))
                     pass_on(left - end)  # a store that has it already did not read to the end
                     stored()
         except BaseException as error:
-            self._progress(left - prepared.size)
+            self._progress(left - prepared.size, -sent)
             if isinstance(error, EOFError):
                 raise _changed(path) from error
             raise
@@ -140,11 +147,8 @@ class Sender:
             piece = data[start : start + self._bandwidth.piece]
             self._bandwidth.take(len(piece))
             yield piece
+            self._progress(0, len(piece))
             start += len(piece)
-
-    def _check_stop(self, left: int) -> None:
-        if self._stop.is_set() and left > _FINISH_BYTES:
-            raise Stopped("Stopped while a large file was being sent.")
 
     def _put(self, request: SignedRequest, body: Iterable[bytes | Piece]) -> None:
         # An answer that was lost makes the next try "already stored": what is there has the signed checksum.
@@ -165,7 +169,7 @@ class Sender:
                 self._transport.send("POST", request.url, {"Content-Type": "application/json"}, adopt)
         finally:
             self._staging.clear(staged)
-        self._progress(prepared.size)
+        self._progress(prepared.size, prepared.size)
         return True
 
 
@@ -182,6 +186,11 @@ def _reflink(source: Path, target: Path) -> None:
 
     with source.open("rb") as original, target.open("xb") as clone:
         fcntl.ioctl(clone.fileno(), _FICLONE, original.fileno())
+
+
+def _check_stop(stop: Event, left: int) -> None:
+    if stop.is_set() and left > _FINISH_BYTES:
+        raise Stopped("Stopped while a large file was being sent.")
 
 
 def _check_unchanged(path: Path, file: FileIO, prepared: Prepared) -> None:

@@ -70,7 +70,8 @@ class Uploader:
     """Uploads batches. `stored` is called with each batch's id once all of its files are settled; what it yields is
     passed on, None meaning that it waits for something. `region` is asked for the nearest region of the store when the
     first files are signed; `cut` says which files go up in parts. `meanwhile` is called now and then; what it yields is
-    passed on. `describe` reads anew what has changed since the first pass."""
+    passed on. `describe` reads anew what has changed since the first pass. After `stop` nothing more begins, and
+    `break_off` ends also the large files that are on their way."""
 
     def __init__(
         self,
@@ -83,6 +84,7 @@ class Uploader:
         staging: Staging | None,
         stored: Callable[[UUID], Iterator[Event | None]],
         stop: StopEvent,
+        break_off: StopEvent | None = None,
         region: Callable[[], str | None] = lambda: None,
         cut: Cut = WHOLE_UP_TO_1_GIB,
         level: Level | None = None,
@@ -94,8 +96,8 @@ class Uploader:
         self._import_id, self._staging, self._stored, self._stop = import_id, staging, stored, stop
         self._level = level or Level()
         self._meanwhile = meanwhile
-        self._sent_bytes: SimpleQueue[int] = SimpleQueue()
-        self._sender = Sender(api.transport, self._moved, staging, stop, bandwidth)
+        self._moved: SimpleQueue[tuple[int, int]] = SimpleQueue()
+        self._sender = Sender(api.transport, self._move, staging, stop, break_off or stop, bandwidth)
         self._retries, self._slices = Retries(), Slices(self._level)
         self._preparing: dict[Future[Prepared], Work] = {}
         self._describing: dict[Future[list[Described | Exception]], Work] = {}
@@ -118,7 +120,7 @@ class Uploader:
                 self._sign(signer)
                 yield from self._end_batches()
                 yield from self._settle(senders)
-                yield from self._drain_sent()
+                yield from self._drain_moved()
                 yield from self._meanwhile()
                 if self._stop.is_set() and not self._sending:
                     return
@@ -228,9 +230,9 @@ class Uploader:
             self._api.complete_upload(slot.storage_key)
         work.file = replace(work.file, storage_key=slot.storage_key)
 
-    def _moved(self, size: int) -> None:
-        self._level.moved(size)
-        self._sent_bytes.put(size)
+    def _move(self, done: int, sent: int) -> None:
+        self._level.moved(sent)
+        self._moved.put((done, sent))
 
     # --- settling ----------------------------------------------------------------------------------------------
 
@@ -402,12 +404,14 @@ class Uploader:
         self._preview_bytes -= work.preview_bytes
         work.prepared = None
 
-    def _drain_sent(self) -> Iterator[Event]:
-        total = 0
-        while not self._sent_bytes.empty():
-            total += self._sent_bytes.get()
-        if total:
-            yield events.Sent(total)
+    def _drain_moved(self) -> Iterator[Event]:
+        done = sent = 0
+        while not self._moved.empty():
+            more_done, more_sent = self._moved.get()
+            done += more_done
+            sent += max(0, more_sent)
+        if done or sent:
+            yield events.Sent(done, sent)
 
 
 def _stored(work: Work) -> Stored:

@@ -64,7 +64,7 @@ ALL: list[Event] = [
     events.LeftOut(Path("/p/.git"), "system_junk", "made by the system"),
     events.Warned(Path("/p/a.jpg"), "uploaded without a preview: it is cut off"),
     events.Planned(2, 1000, 1),
-    events.Sent(500),
+    events.Sent(500, 500),
     events.Uploaded(Path("/p/a.jpg"), 500, "ab"),
     events.Failed(Path("/p/b\x1b[31m.jpg"), "no permission"),
     events.JobStarted(str(UUID(int=1)), 1),

@@ -228,6 +228,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_missing_parts(
     assert uploaded(told) == [photo]
     assert store.accepted == [1, 2, 3] and store.completed
     assert sent(told) == photo.stat().st_size, "what the store had already counts"
+    assert sum(each.sent_bytes for each in told if isinstance(each, events.Sent)) == photo.stat().st_size - (10 << 20)
 
 
 def test_parts_that_do_not_make_the_whole_are_signed_and_sent_again(

@@ -28,7 +28,8 @@ class Sending:
         self.prepared = prepare(self.path)
         self.transport = Transport(FixedServer(server.url, "mom_x"))
         self.told: list[int] = []
-        self.stop = Event()
+        self.sent: list[int] = []
+        self.stop, self.break_off = Event(), Event()
 
     def slot(self, *, preview: bool = True) -> UploadSlot:
         return UploadSlot(
@@ -44,10 +45,15 @@ class Sending:
             method="PUT", url=f"{self.server.url}/{name}", headers=headers, expires_at=datetime.now(UTC)
         )
 
-    def send(self, staging: Staging | None = None, prepared: Prepared | None = None) -> None:
-        Sender(self.transport, self.told.append, staging, self.stop).send(
-            self.path, prepared or self.prepared, self.slot()
-        )
+    def progress(self, done: int, sent: int) -> None:
+        self.told.append(done)
+        self.sent.append(sent)
+
+    def send(
+        self, staging: Staging | None = None, prepared: Prepared | None = None, slot: UploadSlot | None = None
+    ) -> None:
+        sender = Sender(self.transport, self.progress, staging, self.stop, self.break_off)
+        sender.send(self.path, prepared or self.prepared, slot or self.slot())
 
 
 @pytest.fixture
@@ -64,6 +70,7 @@ def test_the_preview_goes_first_then_the_original_byte_for_byte(sending: Sending
     assert (preview.path, preview.body) == ("/preview", sending.prepared.preview)
     assert (original.path, original.body) == ("/original", sending.path.read_bytes())
     assert sum(sending.told) == sending.prepared.size
+    assert sum(sending.sent) == len(preview.body) + len(original.body)
 
 
 def test_what_is_stored_already_is_success(sending: Sending) -> None:
@@ -73,10 +80,9 @@ def test_what_is_stored_already_is_success(sending: Sending) -> None:
 
 
 def test_a_request_that_is_absent_is_not_made(sending: Sending) -> None:
-    slot = UploadSlot(storage_key="k", status=UploadStatus.UPLOAD)
-    Sender(sending.transport, sending.told.append, None, sending.stop).send(sending.path, sending.prepared, slot)
+    sending.send(slot=UploadSlot(storage_key="k", status=UploadStatus.UPLOAD))
     assert sending.server.requests == []
-    assert sending.told == [sending.prepared.size]
+    assert (sending.told, sending.sent) == ([sending.prepared.size], [0])
 
 
 def test_a_refusal_takes_back_what_was_told(sending: Sending) -> None:
@@ -94,15 +100,24 @@ def test_a_file_that_is_another_than_was_hashed_is_not_sent(sending: Sending) ->
     assert sum(sending.told) == 0
 
 
-def test_a_stop_breaks_off_a_large_file(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_can_be_broken_off(sending: Sending, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send, "_FINISH_BYTES", 0)
-    sending.stop.set()
+    sending.break_off.set()
     with pytest.raises(Stopped):
         sending.send()
     assert sum(sending.told) == 0
 
 
-def test_a_stop_lets_a_small_file_finish(sending: Sending) -> None:
+def test_a_small_file_is_finished_all_the_same(sending: Sending) -> None:
+    sending.break_off.set()
+    sending.send()
+    assert sending.server.requests[-1].body == sending.path.read_bytes()
+
+
+def test_a_file_that_goes_as_a_whole_is_finished_after_a_stop(
+    sending: Sending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send, "_FINISH_BYTES", 0)
     sending.stop.set()
     sending.send()
     assert sending.server.requests[-1].body == sending.path.read_bytes()
