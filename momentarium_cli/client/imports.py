@@ -1,9 +1,10 @@
 """One import: survey, batches, upload, jobs, albums; told as events, ended by a summary that adds up."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from threading import Event as StopEvent
 from uuid import UUID
@@ -146,24 +147,30 @@ class Import:
             is_surveyed = not self._budget.is_set()
             if is_surveyed:
                 self._check_space()
-                yield from self._go_on()
-                yield from self._upload()
+                yield from self._unless_over(chain(self._go_on(), self._upload()))
             if self._budget.reached and not self._stop.is_set():
                 yield from self._cut_short(is_surveyed)
         if self._options.wait and not self._stop.is_set():
             yield from self._follow()
         else:
-            yield from self._jobs.look()
+            yield from self._unless_over(self._jobs.look())
 
     def _follow(self) -> Iterator[Event]:
+        ended = yield from self._unless_over(self._jobs.follow(self._options.timeout))
+        if not ended:
+            yield from self._unless_over(self._jobs.look())
+            if not self._is_cut_short:
+                yield events.BudgetReached(Limit.DURATION.value)
+
+    def _unless_over(self, told: Iterator[Event]) -> Generator[Event, None, bool]:
+        """Whether it came to its end: once the time is over, nothing is waited for."""
         try:
-            yield from self._jobs.follow(self._options.timeout)
+            yield from told
         except Stopped:
             if self._stop.is_set():
                 raise
-            yield from self._jobs.look()
-            if not self._is_cut_short:
-                yield events.BudgetReached(Limit.DURATION.value)
+            return False
+        return True
 
     # --- upload ------------------------------------------------------------------------------------------------
 
@@ -194,15 +201,18 @@ class Import:
             if batch.state is not BatchState.CLOSED or not self._plan.left_of(batch.id):
                 yield from waited(self._process(batch.id))
 
-    def _cut_short(self, is_surveyed: bool) -> Iterator[Event]:
+    def _cut_short(self, is_whole: bool) -> Iterator[Event]:
         """The budget is reached: what is stored is organized, and what is not leaves its batch for the next run. Where
-        the last photo used it up, nothing is left, and the run is whole."""
+        the last photo used it up, nothing is left, and a run that looked at everything is whole."""
         for batch in self._journal.unfinished():
             if batch.state is BatchState.CLOSED:
                 self._journal.release_pending(batch.id)
-            if batch.state is not BatchState.ACCEPTED:
-                yield from waited(self._process(batch.id))
-        self._is_cut_short = not is_surveyed or self._journal.counts()[Counted.PENDING] > 0
+            if batch.state is not BatchState.ACCEPTED and not (
+                yield from self._unless_over(waited(self._process(batch.id)))
+            ):
+                is_whole = False
+                break
+        self._is_cut_short = not is_whole or self._journal.counts()[Counted.PENDING] > 0
         if self._is_cut_short and self._budget.reached:
             yield events.BudgetReached(self._budget.reached.value)
 

@@ -69,6 +69,10 @@ class OpenImport:
     def imports(self) -> Iterator[tuple[Import, str | None]]:
         """The own import, then others with the name of the run that handed them over. Each must have been run before
         the next is asked for. What is left when the run stops, is done by the next."""
+        with self._momentarium.api.transport.waiting_until(self._budget.deadline):
+            yield from self._imports()
+
+    def _imports(self) -> Iterator[tuple[Import, str | None]]:
         with self._import(self._paths, self._options, self._settling) as own:
             yield own, None
         if self._options.dry_run or self._budget.is_set():

@@ -91,6 +91,15 @@ class Transport:
         for client in self._clients.values():
             client.close()
 
+    @contextmanager
+    def waiting_until(self, stop: Event) -> Iterator[None]:
+        """In the block, waiting for a server that is away ends with Stopped once this is set."""
+        before, self._stop = self._stop, stop
+        try:
+            yield
+        finally:
+            self._stop = before
+
     def absolute(self, url: str) -> str:
         """An address as the server gave it, which may be one of its own without saying where it is."""
         return self.server.url.rstrip("/") + url if url.startswith("/") else url

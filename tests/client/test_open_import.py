@@ -11,7 +11,9 @@ from momentarium_cli.client.events import Summary
 from momentarium_cli.client.imports import Options
 from momentarium_cli.client.open_import import IfHeld
 from momentarium_cli.client.settling import Settling
+from momentarium_cli.client.transport import Answer, Transport
 from momentarium_cli.client.turns import HandedOver
+from momentarium_cli.errors import ServerUnreachable
 from momentarium_cli.models import JobState
 from momentarium_cli.photos.choice import Choice
 from tests.client.conftest import Library
@@ -158,3 +160,26 @@ def test_time_that_is_over_once_the_last_photo_is_sent_still_has_all_of_them_org
     assert counts(summary(told)) == {"uploaded": 3}
     assert events.BudgetReached("max_duration") in told
     assert [job.total for job in summary(told).jobs] == [3]
+
+
+def test_time_that_is_over_while_the_server_is_away_leaves_what_is_stored_to_the_next_run(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event(folder, 3)
+    seconds, once = 0.0, Transport._once
+
+    def away(self: Transport, method: str, path: str, *more: Any) -> Answer:
+        nonlocal seconds
+        if path != "/api/galleries/process":
+            return once(self, method, path, *more)
+        seconds = 10.0
+        raise ServerUnreachable("It is away.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Transport, "_once", away)
+        told = spend(library, folder, Options(), max_seconds=5, clock=lambda: seconds)
+    assert counts(summary(told)) == {"uploaded": 3}
+    assert summary(told).jobs == ()
+    assert events.BudgetReached("max_duration") in told
+    later = run(library, folder)
+    assert [each.photos for each in later if isinstance(each, events.JobStarted)] == [3]
