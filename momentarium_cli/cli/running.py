@@ -60,14 +60,13 @@ class Running:
         *,
         if_held: IfHeld,
         skip: bool = False,
-        report: Path | None = None,
-        metrics: Path | None = None,
+        report: Report | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._session, self._paths, self._options = session, paths, options
         self._signals, self._budget = signals, budget
         self._if_held, self._skip = if_held, skip
-        self._report = Report(report) if report else None
-        self._metrics = Metrics(metrics, paths) if metrics else None
+        self._report, self._metrics = report, metrics
         self._listeners = [each for each in (self._report, self._metrics) if each is not None]
 
     def once(self, look: Look) -> int:

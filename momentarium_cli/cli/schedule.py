@@ -6,10 +6,10 @@ import re
 import shlex
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -43,6 +43,10 @@ Options = Annotated[
 ]
 
 
+_LOCKS = ("lock_wait", "lock_skip", "lock_join")
+_OWN = ("server", "token", "config", "profile")
+
+
 @command(app, client=True)
 def schedule(
     session: Session,
@@ -56,7 +60,7 @@ def schedule(
     """Have the machine upload folders again and again: by systemd, launchd or cron.
 
     What is printed runs `momentarium upload -q --lock-skip` with the settings of this command: it says nothing where
-    nothing is new, and leaves the field to an upload that is still running.
+    nothing is new, and leaves the field to an upload that is still running, unless --options say otherwise.
 
     Example: momentarium schedule ~/Photos --every 1h --install
     """
@@ -75,7 +79,7 @@ def schedule(
     made = Schedule(
         name,
         f"Upload {', '.join(map(str, folders))} with Momentarium",
-        [*_program(), "upload", "-q", "--lock-skip", *carried, *_more(options), *map(str, folders)],
+        [*_program(), "upload", "-q", *carried, *_more(options, folders), *map(str, folders)],
         environment,
         Times.every(every, zlib.crc32(f"{name} {platform.node()}".encode())),
     )
@@ -142,21 +146,45 @@ def _environment(session: Session) -> Iterator[tuple[str, str]]:
             yield origin, str(value.absolute() if isinstance(value, Path) else value)
 
 
-def _more(text: str) -> list[str]:
-    """The options of upload that a text holds, once upload has understood them."""
+def _more(text: str, folders: Sequence[Path]) -> list[str]:
+    """The options of upload that a text holds, once upload has understood them, and how it meets another upload."""
+    from momentarium_cli.cli.upload import understand
+
+    words = _words(text)
+    given = _parsed(words, folders)
+    _fit_for_a_schedule(given, folders)
+    try:
+        understand(**given)
+    except UsageError as error:
+        raise UsageError(f"--options: {error.message}", hint=error.hint) from error
+    return words if any(given[lock] for lock in _LOCKS) else ["--lock-skip", *words]
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--options cannot be read: {error}.") from error
+
+
+def _parsed(words: Sequence[str], folders: Sequence[Path]) -> dict[str, Any]:
+    """What the parser of upload makes of the words and the folders."""
     from typer._click.exceptions import ClickException
     from typer.main import get_group
 
     try:
-        words = shlex.split(text)
-        given = get_group(app).commands["upload"].make_context("upload", [*words, os.sep]).params
+        return get_group(app).commands["upload"].make_context("upload", [*words, *map(str, folders)]).params
     except ClickException as error:
         raise UsageError(f"--options: {error.format_message()}") from error
-    except ValueError as error:
-        raise UsageError(f"--options cannot be read: {error}.") from error
-    if given["watch"] or given["dry_run"] or len(given["paths"]) > 1:
+    except typer.Exit as shown:
+        raise UsageError("--options is for upload, and this was its help.") from shown
+
+
+def _fit_for_a_schedule(given: Mapping[str, Any], folders: Sequence[Path]) -> None:
+    if given["watch"] or given["dry_run"] or given["paths"] != folders:
         raise UsageError("--options takes options of upload alone, and neither --watch nor --dry-run.")
+    if own := [f"--{name}" for name in _OWN if given[name]]:
+        raise UsageError(f"{' and '.join(own)} cannot be among --options.", hint="Those of schedule go along.")
     relative = [str(value) for value in given.values() if isinstance(value, Path) and not value.is_absolute()]
     if relative:
         raise UsageError(f"A schedule runs in another folder: write {', '.join(relative)} from / on.")
-    return words

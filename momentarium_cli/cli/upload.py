@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,9 @@ from momentarium_cli.client.order import Order
 from momentarium_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from momentarium_cli.cli.metrics import Metrics
+    from momentarium_cli.cli.report import Report
+    from momentarium_cli.client.bandwidth import Timetable
     from momentarium_cli.photos.choice import Choice
 
 # The panels of --help.
@@ -231,16 +235,28 @@ def upload(
     from momentarium_cli.cli.consent import ask_once
     from momentarium_cli.cli.running import Look, Running
     from momentarium_cli.cli.signals import Signals
-    from momentarium_cli.client.bandwidth import Timetable
     from momentarium_cli.client.budget import Budget
     from momentarium_cli.client.imports import Options
     from momentarium_cli.client.open_import import IfHeld
 
-    _one_at_most({"--lock-wait": lock_wait, "--lock-skip": lock_skip, "--lock-join": lock_join})
-    _one_at_most({"--dry-run": dry_run, "--lock-join": lock_join, "--watch": watch})
-    _one_at_most({"--retry-failed": retry_failed, "--watch": watch})
-    if not paths and not retry_failed:
-        raise UsageError("There is nothing to upload.", hint="Name folders or photos: momentarium upload ~/Photos.")
+    understood = understand(
+        paths=paths,
+        dry_run=dry_run,
+        since=since,
+        until=until,
+        include=include,
+        exclude=exclude,
+        min_size=min_size,
+        type_=type_,
+        retry_failed=retry_failed,
+        bwlimit=bwlimit,
+        lock_wait=lock_wait,
+        lock_skip=lock_skip,
+        lock_join=lock_join,
+        watch=watch,
+        report=report,
+        metrics_file=metrics_file,
+    )
     if not json and not dry_run and not quiet:
         ask_once(session, paths or [])
     signals = Signals()
@@ -253,9 +269,9 @@ def upload(
             wait=not no_wait,
             timeout=timeout,
             order=order,
-            choice=_choice(since, until, include, exclude, min_size, type_),
+            choice=understood.choice,
             retry_failed=retry_failed,
-            bandwidth=Timetable.read(bwlimit),
+            bandwidth=understood.bandwidth,
             concurrency=concurrency,
             previews=not no_previews,
         ),
@@ -263,13 +279,61 @@ def upload(
         Budget(signals.stop, max_seconds=max_duration, max_bytes=max_transfer),
         if_held=IfHeld.HAND_OVER if lock_join else IfHeld.WAIT if patient else IfHeld.FAIL,
         skip=lock_skip,
-        report=report,
-        metrics=metrics_file,
+        report=understood.report,
+        metrics=understood.metrics,
     )
     look = Look(json=json, interactive=session.interactive, quiet=quiet, list_skipped=list_skipped)
     gc.freeze()  # what is there now stays, and is not looked through again and again
     with signals.handled():
         return running.watch(look) if watch else running.once(look)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What options of upload say that are text to its parser."""
+
+    choice: "Choice"
+    bandwidth: "Timetable"
+    report: "Report | None"
+    metrics: "Metrics | None"
+
+
+def understand(
+    *,
+    paths: Paths,
+    dry_run: DryRun,
+    since: Since,
+    until: Until,
+    include: Include,
+    exclude: Exclude,
+    min_size: MinSize,
+    type_: Type,
+    retry_failed: RetryFailed,
+    bwlimit: BandwidthLimit,
+    lock_wait: LockWait,
+    lock_skip: LockSkip,
+    lock_join: LockJoin,
+    watch: Watch,
+    report: ReportFile,
+    metrics_file: MetricsFile,
+    **_: object,
+) -> Understood:
+    """Check what the parser of upload let through. UsageError: no upload can be run so."""
+    from momentarium_cli.cli.metrics import Metrics
+    from momentarium_cli.cli.report import Report
+    from momentarium_cli.client.bandwidth import Timetable
+
+    _one_at_most({"--lock-wait": lock_wait, "--lock-skip": lock_skip, "--lock-join": lock_join})
+    _one_at_most({"--dry-run": dry_run, "--lock-join": lock_join, "--watch": watch})
+    _one_at_most({"--retry-failed": retry_failed, "--watch": watch})
+    if not paths and not retry_failed:
+        raise UsageError("There is nothing to upload.", hint="Name folders or photos: momentarium upload ~/Photos.")
+    return Understood(
+        _choice(since, until, include, exclude, min_size, type_),
+        Timetable.read(bwlimit),
+        Report(report) if report else None,
+        Metrics(metrics_file, paths or []) if metrics_file else None,
+    )
 
 
 def _one_at_most(options: Mapping[str, bool]) -> None:

@@ -86,6 +86,8 @@ def test_every_command_takes_the_common_options(cli: Cli, path: tuple[str, ...])
     "arguments",
     [
         ["--nonsense"], ["nonsense"], ["upload"], ["upload", "--nonsense", "x"], ["upload", "--timeout", "soon", "x"],
+        ["upload", "--lock-wait", "--lock-skip", "x"], ["upload", "--watch", "--retry-failed"],
+        ["upload", "--since", "soon", "x"], ["upload", "--bwlimit", "soon", "x"], ["upload", "--report", "x.txt", "x"],
         ["status", "a", "b"], ["albums", "show", "x"], ["retry", "x"], ["cancel"], ["export"], ["users", "nonsense"],
         ["status", "--config", "/no/such/file"], ["status", "--profile", "nobody"], ["login", "no-address"],
     ],

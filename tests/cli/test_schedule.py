@@ -186,13 +186,45 @@ def test_schedules_are_known_by_paths_and_settings(cli: Cli, machine: Machine, p
         (["--options", "'"], "--options cannot be read"),
         (["--options", "/other"], "options of upload alone"),
         (["--options", "--watch"], "neither --watch nor --dry-run"),
+        (["--options", "--watch --lock-join"], "neither --watch nor --dry-run"),
+        (["--options", "--dry-run"], "neither --watch nor --dry-run"),
+        (["--options", "--exclude"], "options of upload alone"),
+        (["--options", "--help"], "this was its help"),
         (["--options", "--report a.csv"], "write a.csv from / on"),
+        (["--options", "--report /no/such/folder/a.csv"], "--options: There is no folder /no/such/folder"),
+        (["--options", "--report /tmp/a.txt"], "--options: /tmp/a.txt is no name for a report. Let it end in .csv"),
+        (["--options", "--metrics-file /tmp/a.csv"], "--options: /tmp/a.csv is no name for metrics"),
+        (["--options", "--lock-wait --lock-join"], "--options: --lock-wait and --lock-join exclude each other"),
+        (["--options", "--bwlimit nonsense"], "--options: 'nonsense' is no limit of bandwidth. Say 10M"),
+        (["--options", "--since yesterday"], "--options: 'yesterday' is no date. Write a day"),
+        (["--options", "--type docx"], "--options: 'docx' names no types of photos"),
+        (["--options", "--exclude !"], "Patterns are written as in .gitignore."),
+        (["--options", "--token mom_secret"], "--token cannot be among --options. Those of schedule go along."),
+        (["--options", "--config /no/such/file"], "--config cannot be among --options"),
     ],
 )
 def test_what_cannot_be_scheduled_is_refused(cli: Cli, photos: Path, arguments: list[str], told: str) -> None:
     said = cli("schedule", photos, "--as", "cron", *arguments)
     assert said.code == 2
     assert told in said.err
+    assert "upload -q" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ("", ["--lock-skip"]),
+        ("--lock-wait", ["--lock-wait"]),
+        ("--lock-join", ["--lock-join"]),
+        ("--lock-skip", ["--lock-skip"]),
+    ],
+)
+def test_one_lock_option_is_scheduled_the_given_one_or_skip(
+    cli: Cli, photos: Path, options: str, argument: list[str]
+) -> None:
+    said = cli("schedule", photos, "--as", "cron", "--options", options)
+    assert said.code == 0, said
+    assert [word for word in cron_argv(said.out.rstrip("\n")) if word.startswith("--lock")] == argument
 
 
 def test_folders_must_be_there_to_be_scheduled(cli: Cli, machine: Machine, tmp_path: Path) -> None:
