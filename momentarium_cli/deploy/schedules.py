@@ -222,7 +222,8 @@ def _template(name: str) -> str:
 def _unit_quoted(text: str) -> str:
     """See systemd.syntax(7); percent signs stand for specifiers."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{escaped}"' if any(not (char.isalnum() or char in "/._=:,@+-%") for char in text) else escaped
+    plain = text and all(char.isalnum() or char in "/._=:,@+-%" for char in text)
+    return escaped if plain else f'"{escaped}"'
 
 
 def _call(*command: str, stdin: str = "") -> str:
