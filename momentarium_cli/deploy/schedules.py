@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -46,7 +48,7 @@ class Scheduler(ABC):
 
     @abstractmethod
     def install(self, schedule: Schedule) -> None:
-        """Write it, instead of one of the same name, and have it run from now on."""
+        """Write it and have it run from now on. It replaces one of the same name, which stays where this fails."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -74,19 +76,18 @@ class Systemd(Scheduler):
 
     def install(self, schedule: Schedule) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        for path, content in self._files(schedule).items():
-            path.write_text(content, "utf-8")
-        try:
-            self._systemctl("daemon-reload")
+        files = self._files(schedule)
+        with _as_before_on_failure(files, load=self._reload):
+            for path, content in files.items():
+                path.write_text(content, "utf-8")
+            self._reload()
             self._systemctl("enable", "--now", f"{schedule.name}.timer")
-        except UsageError:
-            self._delete(schedule.name)
-            raise
 
     def remove(self, name: str) -> None:
         self._systemctl("disable", "--now", f"{name}.timer")
-        self._delete(name)
-        self._systemctl("daemon-reload")
+        for suffix in (".service", ".timer"):
+            (self._folder / f"{name}{suffix}").unlink(missing_ok=True)
+        self._reload()
 
     def names(self) -> list[str]:
         return sorted(path.stem for path in self._folder.glob(f"{PREFIX}*.timer"))
@@ -109,9 +110,8 @@ class Systemd(Scheduler):
             for suffix in (".service", ".timer")
         }
 
-    def _delete(self, name: str) -> None:
-        for suffix in (".service", ".timer"):
-            (self._folder / f"{name}{suffix}").unlink(missing_ok=True)
+    def _reload(self) -> None:
+        self._systemctl("daemon-reload")
 
     def _systemctl(self, *arguments: str) -> None:
         _call("systemctl", *(() if self._root else ("--user",)), *arguments)
@@ -138,17 +138,14 @@ class Launchd(Scheduler):
 
     def install(self, schedule: Schedule) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        if schedule.name in self.names():
-            self.remove(schedule.name)
-        self._file(schedule.name).write_text(self.text(schedule), "utf-8")
-        try:
-            _call("launchctl", "bootstrap", self._domain, str(self._file(schedule.name)))
-        except UsageError:
-            self._file(schedule.name).unlink()
-            raise
+        file = self._file(schedule.name)
+        with _as_before_on_failure([file], load=partial(self._load, file)):
+            self._unload(schedule.name)
+            file.write_text(self.text(schedule), "utf-8")
+            self._load(file)
 
     def remove(self, name: str) -> None:
-        _call("launchctl", "bootout", f"{self._domain}/{name}")
+        self._unload(name)
         self._file(name).unlink()
 
     def names(self) -> list[str]:
@@ -163,6 +160,25 @@ class Launchd(Scheduler):
 
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.plist"
+
+    def _load(self, file: Path) -> None:
+        if file.exists():
+            _call("launchctl", "bootstrap", self._domain, str(file))
+
+    def _unload(self, name: str) -> None:
+        """An agent that is not loaded is an error for launchctl, with words that change, and not for us."""
+        try:
+            _call("launchctl", "bootout", f"{self._domain}/{name}")
+        except UsageError:
+            if self._is_loaded(name):
+                raise
+
+    def _is_loaded(self, name: str) -> bool:
+        try:
+            _call("launchctl", "print", f"{self._domain}/{name}")
+        except UsageError:
+            return False
+        return True
 
 
 class Cron(Scheduler):
@@ -213,6 +229,23 @@ def native() -> str:
 
 
 SCHEDULERS: Mapping[str, type[Scheduler]] = {"systemd": Systemd, "launchd": Launchd, "cron": Cron}
+
+
+@contextmanager
+def _as_before_on_failure(files: Iterable[Path], *, load: Callable[[], None]) -> Iterator[None]:
+    """Where what is done meanwhile fails, the files are made what they were, and loaded if the machine lets us."""
+    former = {file: file.read_bytes() if file.exists() else None for file in files}
+    try:
+        yield
+    except BaseException:
+        for file, content in former.items():
+            if content is None:
+                file.unlink(missing_ok=True)
+            else:
+                file.write_bytes(content)
+        with suppress(UsageError):
+            load()
+        raise
 
 
 def _template(name: str) -> str:

@@ -27,13 +27,13 @@ if sys.argv[0].endswith("crontab"):
         print(table.read_text(), end="")
     else:
         table.write_text(sys.stdin.read())
-elif (here / "broken").exists():
+elif (broken := here / "broken").exists() and any(word in broken.read_text().split() for word in sys.argv):
     sys.exit("Failed to connect to bus: No medium found")
 """
 
 
 class Machine:
-    """Schedulers that only note what they are told."""
+    """Schedulers that only note what they are told, and refuse what is broken."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,6 +41,9 @@ class Machine:
             program = folder / name
             program.write_text(FAKE.format(python=sys.executable, folder=str(folder)))
             program.chmod(0o755)
+
+    def breaks(self, *commands: str) -> None:
+        (self.folder / "broken").write_text(" ".join(commands))
 
     @property
     def calls(self) -> list[list[str]]:
@@ -66,6 +69,11 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / AWKWARD
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def agents(tmp_path: Path) -> Path:
+    return tmp_path / "Library" / "LaunchAgents"
 
 
 def cron_argv(line: str) -> list[str]:
@@ -136,24 +144,77 @@ def test_systemd_takes_the_units(cli: Cli, machine: Machine, photos: Path, confi
 def test_a_timer_that_cannot_be_enabled_leaves_nothing(
     cli: Cli, machine: Machine, photos: Path, config_file: Path
 ) -> None:
-    (machine.folder / "broken").touch()
+    machine.breaks("daemon-reload", "enable")
     said = cli("schedule", photos, "--install", "--as", "systemd")
     assert said.code == 2
     assert "Failed to connect to bus: No medium found. Choose another with --as." in said.err
     assert list((config_file.parents[1] / "systemd" / "user").iterdir()) == []
 
 
-def test_an_agent_of_launchd(cli: Cli, machine: Machine, photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("broken", ["daemon-reload", "enable"])
+def test_a_timer_that_works_stays_where_its_successor_cannot_be_enabled(
+    cli: Cli, machine: Machine, photos: Path, config_file: Path, broken: str
+) -> None:
+    def units() -> dict[Path, str]:
+        return {path: path.read_text() for path in (config_file.parents[1] / "systemd" / "user").iterdir()}
+
+    assert cli("schedule", photos, "--install", "--as", "systemd").code == 0
+    before = units()
+    machine.breaks(broken)
+    said = cli("schedule", photos, "--every", "6h", "--install", "--as", "systemd", "--options", "--order newest")
+    assert said.code == 2
+    assert units() == before
+    assert machine.calls[-1] == ["--user", "daemon-reload"]  # what was put back is what counts
+
+
+def test_an_agent_of_launchd(cli: Cli, machine: Machine, photos: Path, agents: Path, tmp_path: Path) -> None:
     for _ in range(2):
         assert cli("schedule", photos, "--every", "12h", "--install", "--as", "launchd").code == 0
-    (file,) = (tmp_path / "Library" / "LaunchAgents").iterdir()
+    (file,) = agents.iterdir()
     agent = plistlib.loads(file.read_bytes())
     assert agent["ProgramArguments"] == [*schedules_program(), "upload", "-q", "--lock-skip", str(photos)]
     assert agent["EnvironmentVariables"] == {"MOMENTARIUM_DATA_DIR": str(tmp_path / "data")}
     assert len(agent["StartCalendarInterval"]) == 2
-    assert [call[0] for call in machine.calls] == ["bootstrap", "bootout", "bootstrap"]
+    assert [call[0] for call in machine.calls] == ["bootout", "bootstrap"] * 2
     assert cli("schedule", photos, "--remove", "--as", "launchd").code == 0
     assert not file.exists()
+
+
+def test_an_agent_that_is_not_loaded_is_replaced_and_taken_away(
+    cli: Cli, machine: Machine, photos: Path, agents: Path
+) -> None:
+    machine.breaks("bootout", "print")
+    for every in ("12h", "1d"):
+        assert cli("schedule", photos, "--every", every, "--install", "--as", "launchd").code == 0
+    (file,) = agents.iterdir()
+    assert len(plistlib.loads(file.read_bytes())["StartCalendarInterval"]) == 1
+    assert cli("schedule", photos, "--remove", "--as", "launchd").code == 0
+    assert list(agents.iterdir()) == []
+
+
+def test_an_agent_that_stays_loaded_is_not_taken_away(cli: Cli, machine: Machine, photos: Path, agents: Path) -> None:
+    assert cli("schedule", photos, "--install", "--as", "launchd").code == 0
+    machine.breaks("bootout")
+    assert cli("schedule", photos, "--remove", "--as", "launchd").code == 2
+    assert len(list(agents.iterdir())) == 1
+
+
+def test_an_agent_that_works_stays_where_its_successor_is_not_taken(
+    cli: Cli, machine: Machine, photos: Path, agents: Path
+) -> None:
+    assert cli("schedule", photos, "--every", "12h", "--install", "--as", "launchd").code == 0
+    (file,) = agents.iterdir()
+    before = file.read_bytes()
+    machine.breaks("bootstrap")
+    assert cli("schedule", photos, "--every", "1d", "--install", "--as", "launchd").code == 2
+    assert file.read_bytes() == before
+    assert [call[0] for call in machine.calls[-3:]] == ["bootout", "bootstrap", "bootstrap"]  # the last is the former
+
+
+def test_an_agent_that_is_not_taken_leaves_nothing(cli: Cli, machine: Machine, photos: Path, agents: Path) -> None:
+    machine.breaks("bootstrap")
+    assert cli("schedule", photos, "--install", "--as", "launchd").code == 2
+    assert list(agents.iterdir()) == []
 
 
 def test_settings_go_along_and_secrets_do_not(
