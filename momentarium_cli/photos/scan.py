@@ -11,6 +11,7 @@ from typing import Self
 from momentarium_cli.errors import NothingUsable
 from momentarium_cli.photos import formats, leftout
 from momentarium_cli.photos.choice import EVERYTHING, Choice
+from momentarium_cli.photos.filesystems import keeps_inodes
 from momentarium_cli.photos.leftout import SkipReason
 from momentarium_cli.photos.patterns import IGNORE_FILE, Rules
 
@@ -24,7 +25,7 @@ _SF_DATALESS = 0x40000000
 
 @dataclass(frozen=True, slots=True)
 class FileStat:
-    """What tells that a file is still the same; times in nanoseconds since 1970."""
+    """What tells that a file is still the same; times in nanoseconds since 1970. An inode that says nothing is 0."""
 
     dev: int
     inode: int
@@ -34,7 +35,8 @@ class FileStat:
 
     @classmethod
     def of(cls, result: os.stat_result) -> Self:
-        return cls(result.st_dev, result.st_ino, result.st_size, result.st_mtime_ns, result.st_ctime_ns)
+        inode = result.st_ino if keeps_inodes(result.st_dev) else 0
+        return cls(result.st_dev, inode, result.st_size, result.st_mtime_ns, result.st_ctime_ns)
 
 
 @dataclass(frozen=True, slots=True)
