@@ -6,6 +6,7 @@ capital letters from small ones: cameras write .JPG where people write *.jpg.
 
 import codecs
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def _patterns(lines: Sequence[str]) -> "Patterns | None":
 
     try:
         return PathSpec.from_lines("gitignore", [line.lower() for line in lines])
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise UsageError(f"{error}.", hint="Patterns are written as in .gitignore.") from error
 
 

@@ -61,6 +61,7 @@ def test_small_files_are_left_out() -> None:
     assert [choice.against_file(size, "jpeg") for size in (99, 100)] == [SkipReason.TOO_SMALL, None]
 
 
-def test_a_pattern_that_means_nothing_is_told() -> None:
+@pytest.mark.parametrize("pattern", ["!", "a\\", "[z-a].jpg"])
+def test_a_pattern_that_means_nothing_is_told(pattern: str) -> None:
     with pytest.raises(UsageError, match=r"Patterns are written as in \.gitignore"):
-        Choice(exclude=("!",))
+        Choice(exclude=(pattern,))

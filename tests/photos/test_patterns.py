@@ -113,7 +113,7 @@ def test_what_options_exclude_no_ignore_file_takes_back(root: Path) -> None:
 
 
 def test_an_ignore_file_may_hold_anything(root: Path) -> None:
-    (root / ".momentariumignore").write_bytes(b"\xef\xbb\xbfa.jpg\r\n!\n\xff\xfe*\n\\\nb.png\r\n")
+    (root / ".momentariumignore").write_bytes(b"\xef\xbb\xbfa.jpg\r\n!\n\xff\xfe*\n\\\n[z-a]\nb.png\r\n")
     fill(root, os.fsdecode(b"\xff\xfe.jpg"), "c.jpg")
     assert taken(root)[:2] == ["c.jpg", "2024/c.jpg"]
 
