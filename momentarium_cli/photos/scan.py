@@ -86,8 +86,9 @@ Entry = Found | Skipped | Unreadable | Pruned | NotChosen
 def scan(paths: Sequence[Path], choice: Choice = EVERYTHING) -> Iterator[Entry]:
     """Everything under `paths`, in a fixed order: a folder's files by name, then its folders by name.
 
-    Links are followed; a file or folder that is reached twice is told once. Every file that is not below a
-    `Pruned` folder is one Found, Skipped, Unreadable or NotChosen. Raises NothingUsable if no path can be used.
+    Links are followed; a file or folder that is reached twice is told once, and a file once more where only another of
+    its names makes it a photo. Every file that is not below a `Pruned` folder is one Found, Skipped, Unreadable or
+    NotChosen. Raises NothingUsable if no path can be used.
     """
     if not any(_exists(path) for path in paths):
         names = ", ".join(str(path) for path in paths) or "no path was given"
@@ -110,12 +111,13 @@ def _exists(path: Path) -> bool:
 
 
 class _Walk:
-    """What has been seen so far: folders by device and inode, single files by their real path."""
+    """What was seen so far: folders by device and inode, single files by their real path and whether as photos."""
 
     def __init__(self, choice: Choice) -> None:
         self._choice = choice
-        self._folders: set[tuple[int, int]] = set()
-        self._singles: set[str] = set()
+        self._reached: set[tuple[int, int]] = set()
+        self._listed: set[tuple[int, int]] = set()
+        self._singles: dict[str, bool] = {}
 
     def path(self, path: Path) -> Iterator[Entry]:
         try:
@@ -132,15 +134,18 @@ class _Walk:
         pending = [(top, os.path.realpath(top), self._choice.rules)]
         while pending:
             folder, real, rules = pending.pop()
-            if not self._enter(folder):
-                continue
             below: list[tuple[Path, str, Rules]] = []
             reading = folder
             try:
+                key = _key(folder)
+                if key in self._reached:
+                    continue
+                self._reached.add(key)
                 names, links = _listing(folder)
                 if IGNORE_FILE in names:
                     reading = folder / IGNORE_FILE
                     rules = rules.with_ignore_file(reading)
+                self._listed.add(key)
             except OSError as error:
                 yield Unreadable(reading, _reason(error))  # without its ignore file, what a folder holds may be private
                 continue
@@ -148,18 +153,6 @@ class _Walk:
                 if name != IGNORE_FILE:
                     yield from self._entry(name, name in links, folder, real, rules, below)
             pending.extend(reversed(below))
-
-    def _enter(self, folder: Path) -> bool:
-        """Whether this folder is new; one that cannot be examined is, so that listing it tells the error."""
-        try:
-            found = folder.stat()
-        except OSError:
-            return True
-        key = (found.st_dev, found.st_ino)
-        if key in self._folders:
-            return False
-        self._folders.add(key)
-        return True
 
     def _entry(
         self, name: str, linked: bool, folder: Path, real: str, rules: Rules, below: list[tuple[Path, str, Rules]]
@@ -181,16 +174,22 @@ class _Walk:
                 below.append((path, inside, rules.inside(name)))
         elif linked:
             yield from self._single(path, found, rules)
-        elif not self._singles or os.path.join(real, name) not in self._singles:  # noqa: PTH118 - 3x faster
-            yield self._judge(path, name, found, rules)
+        else:
+            entry = self._judge(path, name, found, rules)
+            before = self._singles.get(os.path.join(real, name)) if self._singles else None  # noqa: PTH118 - 3x faster
+            if not _is_told(entry, before):
+                yield entry
 
     def _single(self, path: Path, found: os.stat_result, rules: Rules) -> Iterator[Entry]:
         """A file reached by a link or named by the caller: its own folder may have told it, or may still do."""
-        real = os.path.realpath(path)
-        if real in self._singles or self._told(Path(real).parent):
-            return
-        self._singles.add(real)
-        yield self._judge(path, path.name, found, rules)
+        entry = self._judge(path, path.name, found, rules)
+        real = Path(os.path.realpath(path))
+        before = self._singles.get(str(real))
+        if self._is_listed(real.parent):
+            before = before or _skip_reason(real, real.name, real.suffix.lower(), found) is None
+        if not _is_told(entry, before):
+            self._singles[str(real)] = isinstance(entry, Found)
+            yield entry
 
     def _judge(self, path: Path, name: str, found: os.stat_result, rules: Rules) -> Entry:
         if rules.leave_out(name):
@@ -203,12 +202,21 @@ class _Walk:
             return NotChosen(path, reason)
         return Found(path, FileStat.of(found), format_name)
 
-    def _told(self, folder: Path) -> bool:
+    def _is_listed(self, folder: Path) -> bool:
         try:
-            found = folder.stat()
+            return _key(folder) in self._listed
         except OSError:
             return False
-        return (found.st_dev, found.st_ino) in self._folders
+
+
+def _key(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
+def _is_told(entry: Entry, before: bool | None) -> bool:
+    """Whether a file needs no other entry; `before` is whether it was told as a photo, None if it was not told."""
+    return before is not None and (before or not isinstance(entry, Found))
 
 
 def _listing(folder: Path) -> tuple[list[str], set[str]]:

@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from momentarium_cli.errors import NothingUsable
+from momentarium_cli.photos.choice import Choice
 from momentarium_cli.photos.scan import Entry, FileStat, Found, Pruned, Skipped, SkipReason, Unreadable, scan
 
 
@@ -104,6 +106,58 @@ def test_a_linked_file_is_told_once_even_if_its_folder_comes_later(tmp_path: Pat
     fill(tmp_path, "z/1.jpg", "z/2.jpg")
     (tmp_path / "a.jpg").symlink_to(tmp_path / "z" / "1.jpg")
     assert found(list(scan([tmp_path])), tmp_path) == ["a.jpg", "z/2.jpg"]
+
+
+@pytest.mark.parametrize("folder", ["a", "z"], ids=["before", "after"])
+def test_a_file_is_a_photo_if_a_link_makes_it_one(tmp_path: Path, folder: str) -> None:
+    fill(tmp_path, f"{folder}/abcdef")
+    fill(tmp_path, "links/real.jpg")
+    for name in ("1.jpg", "2.jpg", "notes.txt"):
+        (tmp_path / "links" / name).symlink_to(tmp_path / folder / "abcdef")
+    assert found(list(scan([tmp_path])), tmp_path) == ["links/1.jpg", "links/real.jpg"]
+
+
+@pytest.mark.parametrize("folder", ["a", "z"], ids=["before", "after"])
+def test_a_photo_is_found_also_if_a_link_to_it_is_none(tmp_path: Path, folder: str) -> None:
+    fill(tmp_path, f"{folder}/1.jpg", f"{folder}/2.jpg")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "1.txt").symlink_to(tmp_path / folder / "1.jpg")
+    (tmp_path / "links" / "2-draft.jpg").symlink_to(tmp_path / folder / "2.jpg")
+    entries = list(scan([tmp_path], Choice(exclude=("*-draft.jpg",))))
+    assert found(entries, tmp_path) == [f"{folder}/1.jpg", f"{folder}/2.jpg"]
+
+
+@pytest.mark.parametrize("folder", ["a", "z"], ids=["before", "after"])
+def test_what_is_no_photo_under_any_name_is_told_once(tmp_path: Path, folder: str) -> None:
+    fill(tmp_path, f"{folder}/1.txt")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "1.mov").symlink_to(tmp_path / folder / "1.txt")
+    (tmp_path / "links" / "2.txt").symlink_to(tmp_path / folder / "1.txt")
+    assert len(list(scan([tmp_path, tmp_path / folder / "1.txt"]))) == 1
+
+
+def test_a_link_into_a_folder_that_could_not_be_listed_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "a/1.jpg")
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "a" / "1.jpg")
+    listing = os.scandir
+
+    def refusing(folder: Path) -> object:
+        if folder == tmp_path / "a":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return listing(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    entries = list(scan([tmp_path / "a", tmp_path]))
+    assert entries[0] == Unreadable(tmp_path / "a", "Permission denied")
+    assert found(entries, tmp_path) == ["b.jpg"]
+
+
+def test_a_link_to_what_is_chosen_away_brings_nothing_back(tmp_path: Path) -> None:
+    fill(tmp_path, "a/1.jpg")
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "a" / "1.jpg")
+    assert found(list(scan([tmp_path / "a", tmp_path / "b.jpg"], Choice(exclude=("1.jpg",)))), tmp_path) == []
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 1, 0)])
