@@ -4,6 +4,7 @@ MomentariumError                      1    500  internal
 ├── UsageError                        2    400  usage
 │   ├── SettingsError                 2    500  settings
 │   ├── BadRequest                    2    400  bad_request
+│   │   └── NotMomentarium            2    400  not_momentarium
 │   ├── NotFound                      2    404  not_found
 │   ├── MethodNotAllowed              2    405  method_not_allowed
 │   ├── Conflict                      2    409  conflict
@@ -80,6 +81,13 @@ class BadRequest(UsageError):
 
     code = "bad_request"
     title = "Bad request"
+
+
+class NotMomentarium(BadRequest):
+    """What answers in the server's place is another program."""
+
+    code = "not_momentarium"
+    title = "Not Momentarium"
 
 
 class NotFound(UsageError):

@@ -8,7 +8,7 @@ from momentarium_cli.cli.interval import stamp
 from momentarium_cli.cli.output import say
 from momentarium_cli.client.changes import Changes
 from momentarium_cli.client.settling import Settling
-from momentarium_cli.errors import JobFailed, LockHeld, NothingUsable, Temporary
+from momentarium_cli.errors import JobFailed, LockHeld, MomentariumError, NothingUsable, NotMomentarium, Temporary
 
 _LOOK_SECONDS = 0.5
 _RESCAN_SECONDS = 900.0  # what comes to a network folder from another machine is told by nobody
@@ -27,7 +27,7 @@ class Watch:
     def __init__(self, paths: Sequence[Path], upload: Round, over: Callable[[], bool]) -> None:
         self._paths, self._upload, self._over = paths, upload, over
         self._settling = Settling()
-        self._failures = 0
+        self._failures, self._went_well = 0, False
         self._missing: frozenset[Path] = frozenset()
 
     def run(self, changes: Changes) -> None:
@@ -46,11 +46,17 @@ class Watch:
             self._upload(present, self._settling)
         except LockHeld:  # its holder tells what it does; what came meanwhile is still to be uploaded
             self._failures += 1
-        except _SURVIVED as error:
+        except MomentariumError as error:
+            if not self._survives(error):
+                raise
             self._failures += 1
             say(f"{stamp()} {error}")
         else:
-            self._failures = 0
+            self._failures, self._went_well = 0, True
+
+    def _survives(self, error: MomentariumError) -> bool:
+        """Whether it passes, as where something answers in the place of a server that was there before."""
+        return isinstance(error, _SURVIVED) or (self._went_well and isinstance(error, NotMomentarium))
 
     def _tell_missing(self, missing: frozenset[Path]) -> None:
         for path in sorted(missing - self._missing):

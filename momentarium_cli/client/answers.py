@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 from momentarium_cli.client.store_errors import store_error
-from momentarium_cli.errors import BadRequest, MomentariumError, Temporary, Throttled
+from momentarium_cli.errors import BadRequest, MomentariumError, NotMomentarium, Temporary, Throttled
 
 
 def api_error(origin: str, status: int, retry_after: str | None, body: bytes) -> MomentariumError:
@@ -29,7 +29,7 @@ def stored_error(origin: str, status: int, retry_after: str | None, body: bytes)
 
 
 def not_ours() -> MomentariumError:
-    return BadRequest(
+    return NotMomentarium(
         "What answers at server.url is not Momentarium.",
         hint="Check the address, and that no proxy or sign-in page answers in its place.",
     )

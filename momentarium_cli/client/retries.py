@@ -59,12 +59,13 @@ class Retries:
         """The store let nothing through for so long that no other file is worth a try."""
         return self._away.is_over(self._clock(), _MANY)
 
-    def delay(self, attempts: Attempts, error: MomentariumError, *, signed_at: float) -> float | None:
-        """Seconds until this file is tried again; None if it is given up. `signed_at` is of the clock."""
+    def delay(self, attempts: Attempts, error: MomentariumError, *, waited: float) -> float | None:
+        """Seconds until this file is tried again; None if it is given up. Its signature `waited` so many seconds until
+        sending began."""
         if isinstance(error, Temporary) and not is_lasting(error):
             return self._while_away(attempts, error)
         attempts.away = _Streak()
-        if error.error_code == "expired" and self._clock() - signed_at >= _EXPIRY_SECONDS:
+        if error.error_code == "expired" and waited >= _EXPIRY_SECONDS:
             return 0.0
         attempts.tries += 1
         return _jitter(attempts.tries) if attempts.tries < TRIES else None

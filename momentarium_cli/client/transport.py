@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from ssl import SSLContext
 from threading import Event, Lock
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ import httpx
 from momentarium_cli import __version__
 from momentarium_cli.client.answers import api_error, not_ours, stored_error
 from momentarium_cli.client.store_errors import MAX_BYTES, is_lasting
-from momentarium_cli.errors import BadRequest, NotAllowed, ServerUnreachable, Stopped, Temporary
+from momentarium_cli.errors import BadRequest, NotAllowed, NotMomentarium, ServerUnreachable, Stopped, Temporary
 from momentarium_cli.wire import Body, Piece, Reply, Wire, WireError, WireTimeout
 
 CONNECT_SECONDS = 5.0
@@ -60,18 +60,18 @@ class FixedServer:
 
 
 class Answer:
-    """A successful answer: its status, headers and JSON."""
+    """A successful answer: its status, headers and JSON, if it has any. Raises NotMomentarium where it is no JSON."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
-        self._content = response.content
-
-    def json(self) -> Any:
         try:
-            return json.loads(self._content)
+            self._json = None if response.status_code == 204 else json.loads(response.content)
         except ValueError as error:
             raise not_ours() from error
+
+    def json(self) -> Any:
+        return self._json
 
 
 class Transport:
@@ -85,6 +85,7 @@ class Transport:
         self._making = Lock()
         self._wire = Wire(_tls, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS)
         self._direct: dict[str, bool] = {}  # by origin
+        self._met = False  # the server answered as Momentarium does
 
     def close(self) -> None:
         self._wire.close()
@@ -140,7 +141,8 @@ class Transport:
         with self._to_store(url):
             send = self._wire.send if self._is_direct(url) else self._by_proxy
             reply = send(method, url, {"User-Agent": _USER_AGENT, **headers}, body, keep=MAX_BYTES)
-        _check_stored(url, reply)
+        with self._away_once_met() if self._is_own(url) else nullcontext():
+            _check_stored(url, reply)
         return reply.status
 
     def _by_proxy(self, method: str, url: str, headers: Mapping[str, str], body: Body, *, keep: int) -> Reply:
@@ -168,8 +170,20 @@ class Transport:
             return self._client(url).head(url, timeout=timeout).elapsed.total_seconds()
 
     def _to_store(self, url: str) -> AbstractContextManager[None]:
-        own = url.startswith(self.server.url.rstrip("/") + "/")
-        return _translated(url, *([] if own else [_CHECK_STORE]))
+        return _translated(url, *([] if self._is_own(url) else [_CHECK_STORE]))
+
+    def _is_own(self, url: str) -> bool:
+        return url.startswith(self.server.url.rstrip("/") + "/")
+
+    @contextmanager
+    def _away_once_met(self) -> Iterator[None]:
+        """While a server restarts, a proxy before it may answer in its place: it is away, once it was there."""
+        try:
+            yield
+        except NotMomentarium as error:
+            if self._met:
+                raise ServerUnreachable(error.message, hint=error.hint) from error
+            raise
 
     def _once(
         self,
@@ -192,9 +206,13 @@ class Transport:
                     **(headers or {}),
                 },
             )
-        if response.is_success:
-            return Answer(response)
-        raise api_error(_origin(url), response.status_code, response.headers.get("Retry-After"), response.content)
+        with self._away_once_met():
+            if not response.is_success:
+                retry_after = response.headers.get("Retry-After")
+                raise api_error(_origin(url), response.status_code, retry_after, response.content)
+            answer = Answer(response)
+        self._met = True
+        return answer
 
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):

@@ -219,6 +219,7 @@ class Uploader:
         )
 
     def _send(self, work: Work, slot: UploadSlot) -> None:
+        work.waited = time.monotonic() - work.signed_at
         missing = itertools.count(len(slot.parts or ()) - 1, -1)
 
         def part_stored() -> None:
@@ -357,7 +358,7 @@ class Uploader:
         log.info("%s: %s", work.file.path, error)
         if self._stop.is_set():
             return  # it is pending, for the next run
-        delay = self._retries.delay(work.attempts, error, signed_at=work.signed_at)
+        delay = self._retries.delay(work.attempts, error, waited=work.waited)
         if self._retries.is_hopeless:
             raise error
         if delay is None:

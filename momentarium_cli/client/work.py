@@ -40,6 +40,7 @@ class Work:
     attempts: Attempts = field(default_factory=Attempts)
     least_missing: int = MAX_PARTS  # of a file that goes up in parts: how many of them were still to be sent
     signed_at: float = 0.0  # of time.monotonic()
+    waited: float = 0.0  # seconds from then until sending began
 
     def got_on(self, missing: int) -> None:
         """A part was stored. What failed before it is forgotten, unless there were as few missing once before."""

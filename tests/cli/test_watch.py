@@ -9,7 +9,7 @@ from momentarium_cli.cli import watch
 from momentarium_cli.cli.watch import Watch
 from momentarium_cli.client.changes import Changes
 from momentarium_cli.client.settling import Settling
-from momentarium_cli.errors import LockHeld, NotAllowed, ServerUnreachable
+from momentarium_cli.errors import LockHeld, NotAllowed, NotMomentarium, ServerUnreachable
 
 
 @pytest.fixture
@@ -71,6 +71,14 @@ def test_what_will_not_pass_ends_it(folder: Path) -> None:
 
     with pytest.raises(NotAllowed):
         rounds([folder], 2, upload)
+
+
+def test_what_answers_in_the_place_of_a_server_that_was_there_passes(folder: Path) -> None:
+    def upload(number: int) -> None:
+        if number > 1:
+            raise NotMomentarium("It is not Momentarium.")
+
+    assert len(rounds([folder], 3, upload)) == 3
 
 
 def test_a_folder_that_is_gone_is_told_once_and_waited_for(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -19,10 +19,12 @@ class Clock:
         self.retries = Retries(lambda: self.now)
         self.file = Attempts()
 
-    def fail(self, error: MomentariumError, *, after: float = 0.0, file: Attempts | None = None) -> float | None:
-        """The delay after a try that takes so many seconds."""
-        self.now += after
-        return self.retries.delay(file or self.file, error, signed_at=self.now - after)
+    def fail(
+        self, error: MomentariumError, *, after: float = 0.0, waited: float = 0.0, file: Attempts | None = None
+    ) -> float | None:
+        """The delay after a try that takes so many seconds, once its signature waited for so many."""
+        self.now += waited + after
+        return self.retries.delay(file or self.file, error, waited=waited)
 
 
 @pytest.fixture
@@ -75,7 +77,11 @@ def test_the_store_says_when_to_come_back_within_reason(clock: Clock) -> None:
 
 
 def test_what_waited_too_long_for_its_turn_is_no_try(clock: Clock) -> None:
-    assert [clock.fail(EXPIRED, after=301) for _ in range(20)] == [0.0] * 20
+    assert [clock.fail(EXPIRED, waited=301) for _ in range(20)] == [0.0] * 20
+
+
+def test_what_takes_too_long_to_send_is_not_sent_for_ever(clock: Clock) -> None:
+    assert [clock.fail(EXPIRED, waited=2, after=400) is None for _ in range(5)] == [False] * 4 + [True]
 
 
 def test_what_expires_at_once_is_the_clocks_fault_and_not_tried_for_ever(clock: Clock) -> None:

@@ -14,6 +14,7 @@ from momentarium_cli.errors import (
     InsufficientStorage,
     MomentariumError,
     NotFound,
+    NotMomentarium,
     StorageUnavailable,
     Temporary,
     Throttled,
@@ -111,11 +112,11 @@ def test_a_redirect_is_not_followed(store: Store) -> None:
 @pytest.mark.parametrize(
     ("reply", "cls"),
     [
-        (Reply(403, b"<html>Forbidden</html>"), BadRequest),
+        (Reply(403, b"<html>Forbidden</html>"), NotMomentarium),
         (Reply(503, b"<html>Error</html>"), Temporary),
-        (Reply(403, b"<Error><Message>expired</Message></Error>"), BadRequest),
-        (Reply(403, b"<Code>AccessDenied</Code>"), BadRequest),
-        (Reply(403, b" " * MAX_BYTES + b"<Error><Code>AccessDenied</Code></Error>"), BadRequest),
+        (Reply(403, b"<Error><Message>expired</Message></Error>"), NotMomentarium),
+        (Reply(403, b"<Code>AccessDenied</Code>"), NotMomentarium),
+        (Reply(403, b" " * MAX_BYTES + b"<Error><Code>AccessDenied</Code></Error>"), NotMomentarium),
         (Reply(500, b"\xff\x00<Error><Code"), Temporary),
         (Reply(429, b""), Throttled),
     ],

@@ -112,6 +112,32 @@ def test_nobody_there_is_told_with_the_address(unused_url: str) -> None:
     transport.close()
 
 
+@pytest.mark.parametrize(
+    "other",
+    [Reply(404, b"404 page not found"), Reply(200, b"<html>Sign in</html>"), Reply(302, b""), Reply(408, b"")],
+    ids=["404", "sign-in page", "redirect", "408"],
+)
+def test_what_answers_while_a_server_restarts_is_waited_out(talk: Any, other: Reply) -> None:
+    made: Talk = talk(in_turn(OK, other, other, OK))
+    assert made.get() == {"fine": True}
+    assert made.get() == {"fine": True}
+    assert len(made.server.requests) == 4
+
+
+def test_what_never_answered_as_a_server_is_told_at_once(talk: Any) -> None:
+    made: Talk = talk(Reply(404, b"404 page not found"))
+    with pytest.raises(errors.NotMomentarium, match=r"What answers at server\.url is not Momentarium"):
+        made.get()
+    assert len(made.server.requests) == 1
+
+
+def test_a_store_of_a_server_that_restarts_is_away(talk: Any) -> None:
+    made: Talk = talk(in_turn(OK, Reply(404, b"404 page not found")))
+    made.get()
+    with pytest.raises(ServerUnreachable):
+        made.transport.send("PUT", "/files/k", {}, b"x")
+
+
 def test_a_server_that_moved_is_looked_for(talk: Any, unused_url: str) -> None:
     made: Talk = talk(OK)
 
