@@ -12,10 +12,14 @@ from momentarium_cli.client.api import Api
 from momentarium_cli.client.background import in_thread
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
-from momentarium_cli.errors import Temporary
+from momentarium_cli.errors import NotFound, Temporary
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus
 
 _BUSY_SECONDS = 10.0  # before a server that has no answer for us is asked again
+_LOST = (
+    "the server does not know a job of it any more. If it was restored from a backup, remove this journal: the next"
+    " upload then finds out which photos are missing there"
+)
 
 
 class Jobs:
@@ -51,7 +55,7 @@ class Jobs:
         and does not wait for the answer."""
         if self._asked is not None:
             if self._asked.done():
-                yield from self._answered(self._asked)
+                yield from self._unless_lost(self._answered(self._asked))
                 self._asked = None
         elif self._going_on and time.monotonic() >= self._ask_at:
             job_id = self._going_on[0]
@@ -74,9 +78,25 @@ class Jobs:
 
     def follow(self, timeout: float | None) -> Iterator[Event]:
         """Until all have ended."""
+        while self._going_on:
+            yield from self._unless_lost(self._followed(timeout))
+
+    def _followed(self, timeout: float | None) -> Iterator[Event]:
         for event in poll.follow(self._api, self._going_on, self._stop, timeout=timeout):
             self._note(event.job)
             yield event
+
+    def _unless_lost(self, told: Iterator[Event]) -> Iterator[Event]:
+        """What is told of the first job that goes on, and of others after it; where the server has lost it, that."""
+        try:
+            yield from told
+        except NotFound:
+            yield self._lost(self._going_on[0])
+
+    def _lost(self, job_id: str) -> Event:
+        del self._jobs[job_id]
+        self._journal.done_job(job_id)
+        return events.Warned(self._journal.path, _LOST)
 
     def look(self) -> Iterator[Event]:
         """How those that have not ended are doing, without waiting for them; there may be hundreds."""
@@ -84,7 +104,11 @@ class Jobs:
         imports = dict.fromkeys(self._imports[job_id] for job_id in going_on)
         found = {str(job.id): job for import_id in imports for job in self._api.jobs(import_id)}
         for job_id in going_on:
-            status = found.get(job_id) or self._api.job(job_id)[0]
+            try:
+                status = found.get(job_id) or self._api.job(job_id)[0]
+            except NotFound:
+                yield self._lost(job_id)
+                continue
             self._note(status)
             yield events.JobProgress(status)
 

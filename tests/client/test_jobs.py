@@ -1,6 +1,6 @@
 """The first albums can be looked at while the rest uploads."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from threading import Event as StopEvent
 from uuid import UUID
@@ -13,9 +13,10 @@ from momentarium_cli.client.events import Event
 from momentarium_cli.client.jobs import Jobs
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.transport import FixedServer, Transport
+from momentarium_cli.errors import NotFound
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus
 from momentarium_cli.models import Jobs as Listed
-from tests.client.loopback import Drop, Loopback, Reply, Request, loopback
+from tests.client.loopback import Drop, Loopback, Reply, Request, loopback, problem
 
 FIRST, SECOND, IMPORT = UUID(int=1), UUID(int=2), UUID(int=9)
 
@@ -40,7 +41,9 @@ class Server:
         if request.path == f"/api/jobs?import_id={IMPORT}":
             listed = [job for job in self.jobs.values() if job.id not in self.unlisted]
             return Reply(body=Listed(jobs=listed).model_dump_json().encode())
-        job = self.jobs[UUID(request.path.split("/")[3])]
+        job = self.jobs.get(UUID(request.path.split("/")[3]))
+        if job is None:
+            return problem(NotFound("There is no such job."))
         return Reply(body=job.model_dump_json().encode(), headers={"Retry-After": "0"})
 
 
@@ -130,6 +133,26 @@ def test_a_job_that_its_import_no_longer_tells_of_is_asked_for_alone(both: Jobs,
     server.unlisted = {SECOND}
     list(both.look())
     assert [job.status for job in both.known] == [JobState.PROCESSING, JobState.PENDING]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [glanced, lambda jobs: list(jobs.follow(timeout=5)), lambda jobs: list(jobs.look())],
+    ids=["glance", "follow", "look"],
+)
+def test_a_job_that_a_restored_server_has_lost_holds_up_nothing(
+    both: Jobs, server: Server, journal: Journal, asked: Callable[[Jobs], list[Event]]
+) -> None:
+    batch = UUID(int=3)
+    journal.close_batch(batch, IMPORT, [])
+    journal.accepted(batch, FIRST)
+    del server.jobs[FIRST]
+    server.jobs[SECOND] = status(SECOND, JobState.COMPLETED)
+    [warned] = [each for each in asked(both) if isinstance(each, events.Warned)]
+    assert warned.path == journal.path and "remove this journal" in warned.text
+    assert journal.unfinished() == []
+    list(both.follow(timeout=5))
+    assert [job.id for job in both.known] == [SECOND]
 
 
 def test_an_album_that_several_jobs_filled_counts_the_photos_of_all(both: Jobs, server: Server) -> None:
