@@ -97,13 +97,13 @@ class Sightings:
             (path, *stat, self._run, seen.filename, seen.folder, state, counted, error, *described),
         )
 
-    def failed_before(self) -> Iterator[Path]:
-        """Files and folders that failed in earlier runs; rows may be written between them."""
+    def failed_before(self) -> Iterator[tuple[Path, str | None]]:
+        """Files and folders that failed in earlier runs, with their `folder`; rows may be written between them."""
         last = 0
-        sql = "select id, path from files where state = 'failed' and seen < ? and id > ? order by id limit ?"
+        sql = "select id, path, folder from files where state = 'failed' and seen < ? and id > ? order by id limit ?"
         while rows := self._db.all(sql, (self._run, last, _PAGE)):
             last = rows[-1][0]
-            yield from (Path(os.fsdecode(path)) for _, path in rows)
+            yield from ((Path(os.fsdecode(path)), folder) for _, path, folder in rows)
 
     def forget(self, path: Path) -> None:
         """A file or folder that is gone, or is about to be looked at as if for the first time."""

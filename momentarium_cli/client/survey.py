@@ -28,7 +28,8 @@ _UNSEEN = FileStat(0, 0, 0, 0, 0)  # of what cannot be examined
 
 class Survey:
     """Walks `paths`; what is to be uploaded is then in the journal. With `retry_failed` only what failed before, and
-    of that, where paths are given, only what is below them.
+    of that, where paths are given, only what is below them. It is chosen as by a walk of the folder that is named, or
+    that was named when it failed.
 
     `counts` are those of the files that the journal does not count for this run: they are as they were.
     """
@@ -45,6 +46,7 @@ class Survey:
         settling: Settling | None = None,
     ) -> None:
         self._paths = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100 -- without following links
+        self._roots = self._paths
         self._journal, self._sightings = journal, Sightings(journal)
         self._decoder, self._stop = decoder, stop
         self._choice, self._retry_failed, self._settling = choice, retry_failed, settling
@@ -78,12 +80,15 @@ class Survey:
     def _entries(self) -> Iterator[Entry]:
         return walk(self._failed_before(), self._choice) if self._retry_failed else scan(self._paths, self._choice)
 
-    def _failed_before(self) -> Iterator[Path]:
-        for path in self._sightings.failed_before():
-            if not self._paths or any(path.is_relative_to(root) for root in self._paths):
-                if path.is_dir() or _is_gone(path):
+    def _failed_before(self) -> Iterator[tuple[Path, Path]]:
+        """Each with the folder that is named, or was."""
+        for path, folder in self._sightings.failed_before():
+            root = _root_of(path, self._paths) if self._paths else _named_then(path, folder)
+            if root is not None:
+                self._roots = [root]
+                if os.path.isdir(path) or _is_gone(path):  # noqa: PTH112 -- pathlib's raises
                     self._sightings.forget(path)  # its photos are looked at, or it is told once more
-                yield path
+                yield path, root
 
     # --- what is known -----------------------------------------------------------------------------------------
 
@@ -115,9 +120,9 @@ class Survey:
     def _elsewhere(self, same: Known, entry: Found) -> Event:
         """A file that is in the library under another path."""
         if _is_gone(same.path):
-            self._sightings.moved(same.id, self._seen(entry))
+            self._sightings.moved(same.id, self._seen(entry.path, entry.stat))
         else:
-            self._sightings.linked(same.id, self._seen(entry))
+            self._sightings.linked(same.id, self._seen(entry.path, entry.stat))
         if reason := self._choice.against_day(same.taken_on):
             return _left_out(entry.path, reason)
         return self._unchanged(entry.path)
@@ -134,30 +139,29 @@ class Survey:
         if self._retry_failed and _is_gone(entry.path):
             self.counts[Counted.FAILED] += 1
         else:
-            self._sightings.unreadable(Seen(entry.path, _UNSEEN, printable(entry.path.name), None), entry.error)
+            seen = self._seen(entry.path, _UNSEEN, self._sightings.known(entry.path))
+            self._sightings.unreadable(seen, entry.error)
         return events.Failed(entry.path, entry.error)
 
     # --- what is new -------------------------------------------------------------------------------------------
 
     def _describe(self, entry: Found, known: Known | None) -> Iterator[Event]:
-        self._chunk.append(self._seen(entry, known))
+        self._chunk.append(self._seen(entry.path, entry.stat, known))
         if len(self._chunk) >= _CHUNK:
             self._submit()
             yield from self._harvest(leave=_CHUNKS_AT_ONCE)
 
-    def _seen(self, entry: Found, known: Known | None = None) -> Seen:
-        parent, name = os.path.split(entry.path)
+    def _seen(self, path: Path, stat: FileStat, known: Known | None = None) -> Seen:
+        parent, name = os.path.split(path)
         if parent != self._parent:
             self._parent, self._folder = parent, self._folder_of(Path(parent))
         folder = known.folder if known and self._retry_failed else self._folder
-        return Seen(entry.path, entry.stat, printable(name), folder, is_new=known is None)
+        return Seen(path, stat, printable(name), folder, is_new=known is None)
 
     def _folder_of(self, parent: Path) -> str | None:
         """The folder, from the one that was named on: what is above it is nobody's business."""
-        for root in self._paths:
-            if parent.is_relative_to(root):
-                return printable(parent.relative_to(root.parent))
-        return printable(parent.name) or None
+        root = _root_of(parent, self._roots)
+        return printable(parent.relative_to(root.parent) if root else parent.name) or None
 
     def _submit(self) -> None:
         if self._chunk:
@@ -199,6 +203,15 @@ class Survey:
 
 def _left_out(path: Path, reason: SkipReason) -> Event:
     return events.LeftOut(path, reason.value, reason.text)
+
+
+def _root_of(path: Path, roots: Sequence[Path]) -> Path | None:
+    return next((root for root in roots if path.is_relative_to(root)), None)
+
+
+def _named_then(path: Path, folder: str | None) -> Path:
+    """The folder that was named when `path` was seen in `folder`, which is told from that one on."""
+    return path.parents[len(Path(folder).parts) - 1] if folder else path.parent
 
 
 def _is_gone(path: Path) -> bool:

@@ -93,13 +93,16 @@ def scan(paths: Sequence[Path], choice: Choice = EVERYTHING) -> Iterator[Entry]:
     if not any(_exists(path) for path in paths):
         names = ", ".join(str(path) for path in paths) or "no path was given"
         raise NothingUsable(f"Nothing to read: {names}.", hint="Name folders or photos that exist.")
-    return walk(paths, choice)
+    return walk(((path, path) for path in paths), choice)
 
 
-def walk(paths: Iterable[Path], choice: Choice = EVERYTHING) -> Iterator[Entry]:
-    """As `scan`; a path that is not there is Unreadable."""
+def walk(places: Iterable[tuple[Path, Path]], choice: Choice = EVERYTHING) -> Iterator[Entry]:
+    """Of each path and the folder that it lies in or below: what `scan` of that folder tells of the path.
+
+    A path that is not there is Unreadable.
+    """
     so_far = _Walk(choice)
-    return (entry for path in paths for entry in so_far.path(path))
+    return (entry for path, top in places for entry in so_far.path(path, top))
 
 
 def _exists(path: Path) -> bool:
@@ -119,19 +122,41 @@ class _Walk:
         self._listed: set[tuple[int, int]] = set()
         self._singles: dict[str, bool] = {}
 
-    def path(self, path: Path) -> Iterator[Entry]:
+    def path(self, path: Path, top: Path) -> Iterator[Entry]:
+        rules = self._rules(path, top)
+        if not isinstance(rules, Rules):
+            yield rules
+            return
         try:
             found = path.stat()
         except OSError as error:
             yield Unreadable(path, _reason(error))
             return
         if stat.S_ISDIR(found.st_mode):
-            yield from self._tree(path)
+            yield from self._tree(path, rules)
         else:
-            yield from self._single(path, found, self._choice.rules)
+            yield from self._single(path, found, rules)
 
-    def _tree(self, top: Path) -> Iterator[Entry]:
-        pending = [(top, os.path.realpath(top), self._choice.rules)]
+    def _rules(self, path: Path, top: Path) -> Rules | NotChosen | Unreadable:
+        """The rules of a folder, or of the one a file is in, where `top` is walked; or why that does not get there."""
+        rules, folder = self._choice.rules, top
+        for name in path.relative_to(top).parts:
+            ignore_file = folder / IGNORE_FILE
+            try:
+                if os.path.lexists(ignore_file):
+                    rules = rules.with_ignore_file(ignore_file)
+            except OSError as error:
+                return Unreadable(path, f"{ignore_file}: {_reason(error)}")
+            folder /= name
+            if folder == path and not os.path.isdir(path):  # noqa: PTH112 -- pathlib's raises
+                break
+            if rules.leave_out_folder(name):
+                return NotChosen(path, SkipReason.EXCLUDED)
+            rules = rules.inside(name)
+        return rules
+
+    def _tree(self, top: Path, rules: Rules) -> Iterator[Entry]:
+        pending = [(top, os.path.realpath(top), rules)]
         while pending:
             folder, real, rules = pending.pop()
             below: list[tuple[Path, str, Rules]] = []

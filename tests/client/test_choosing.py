@@ -1,9 +1,12 @@
 """What a run is to take, and in which order."""
 
+import errno
+import os
 import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,3 +177,81 @@ def test_what_failed_while_it_was_sent_keeps_its_folder(library: Library, folder
     told = run(library, options=RETRY)
     assert names(told, events.Uploaded) == [photos[0].name]
     assert rows(library, "select distinct folder from files") == [("photos/rome",)]
+
+
+@pytest.mark.parametrize("patterns", ["sub/", "/sub", "a.jpg", "sub/deep/*", "*\n!*.jpg"])
+def test_what_failed_and_is_ignored_since_is_left_out(library: Library, folder: Path, patterns: str) -> None:
+    dated(failed(library, folder, "sub/deep/a.jpg").with_suffix(".away"))
+    (folder / ".momentariumignore").write_text(patterns)
+    told = run(library, options=RETRY)
+    assert (names(told, events.LeftOut), counts(summary(told))) == (["a.jpg"], {})
+    (folder / ".momentariumignore").unlink()
+    assert counts(summary(run(library, options=RETRY))) == {"uploaded": 1}
+
+
+@pytest.mark.parametrize(
+    ("choice", "uploaded"),
+    [
+        ({"exclude": ("sub/",)}, 0),
+        ({"exclude": ("/sub/deep",)}, 0),
+        ({"exclude": ("/deep", "photos")}, 1),
+        ({"include": ("sub/",)}, 1),
+        ({"include": ("/deep",)}, 0),
+    ],
+)
+def test_what_failed_is_chosen_by_its_path_below_the_folder_that_was_named(
+    library: Library, folder: Path, choice: dict[str, tuple[str, ...]], uploaded: int
+) -> None:
+    dated(failed(library, folder, "sub/deep/a.jpg").with_suffix(".away"))
+    retry = Options(wait=False, retry_failed=True, choice=Choice(**choice))  # type: ignore[arg-type]
+    assert summary(run(library, options=retry)).uploaded == uploaded
+
+
+def test_what_failed_is_chosen_by_its_path_below_the_folder_that_is_named(library: Library, folder: Path) -> None:
+    dated(failed(library, folder, "sub/deep/a.jpg").with_suffix(".away"))
+    retry = Options(wait=False, retry_failed=True, choice=Choice(exclude=("/deep",)))
+    assert counts(summary(run(library, folder / "sub", options=retry))) == {}
+    assert counts(summary(run(library, folder, options=retry))) == {"uploaded": 1}
+
+
+def test_of_a_folder_that_failed_what_is_ignored_is_left_out(library: Library, folder: Path) -> None:
+    away = failed(library, folder, "sub/deep").with_suffix(".away")
+    dated(away / "a.jpg")
+    dated(away / "secret.jpg", seed=2)
+    (folder / ".momentariumignore").write_text("/sub/deep/secret.jpg\n")
+    told = run(library, options=RETRY)
+    assert (names(told, events.Uploaded), names(told, events.LeftOut)) == (["a.jpg"], ["secret.jpg"])
+    assert rows(library, "select distinct folder from files") == [("photos/sub/deep",)]
+
+
+def test_what_failed_fails_again_where_an_ignore_file_above_cannot_be_read(library: Library, folder: Path) -> None:
+    dated(failed(library, folder, "sub/a.jpg").with_suffix(".away"))
+    (folder / ".momentariumignore").mkdir()
+    told = run(library, options=RETRY)
+    assert counts(summary(told)) == {"failed": 1}
+    [error] = [each.error for each in told if isinstance(each, events.Failed)]
+    assert error.startswith(f"{folder / '.momentariumignore'}: ")
+
+
+def test_what_failed_fails_again_where_its_folder_lets_nobody_in(
+    library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = failed(library, folder, "sub/a.jpg")
+    examine = os.stat
+
+    def refusing(examined: Any, *args: Any, **options: Any) -> os.stat_result:
+        if examined == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return examine(examined, *args, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+    told = run(library, options=RETRY)
+    assert [each.error for each in told if isinstance(each, events.Failed)] == ["Permission denied"]
+
+
+def failed(library: Library, folder: Path, name: str) -> Path:
+    """What fails in a run, until something is there with the suffix .away."""
+    (folder / name).parent.mkdir(parents=True)
+    path = unreadable(folder / name)
+    assert summary(run(library, folder)).failed == 1
+    return path
