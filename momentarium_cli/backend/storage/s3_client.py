@@ -12,7 +12,6 @@ from ssl import create_default_context
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import boto3
 from botocore import UNSIGNED
@@ -20,6 +19,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from botocore.httpsession import URLLib3Session, get_cert_path
+from botocore.utils import get_environ_proxies
 
 from momentarium_cli.backend.storage.base import AT_ONCE
 from momentarium_cli.backend.storage.presign import Keys, Presigner
@@ -84,10 +84,10 @@ class S3Client:
         parts = urlsplit(self.presigner.base_url)
         self.endpoint = f"{parts.scheme}://{parts.netloc}"
         verify = self._session._session.get_config_variable("ca_bundle") or True
-        proxies = getproxies()
+        proxies = get_environ_proxies(self.endpoint)
         self._http = URLLib3Session(verify, proxies, (_CONNECT_SECONDS, _READ_SECONDS), max_pool_connections=AT_ONCE)
         self._wire: Wire | None = None
-        if not proxies:
+        if parts.scheme not in proxies:
             tls = partial(create_default_context, cafile=get_cert_path(verify))
             self._wire = Wire(tls, connect_seconds=_CONNECT_SECONDS, read_seconds=_READ_SECONDS)
 
