@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from threading import Barrier
@@ -850,9 +851,17 @@ def raw(base: str, method: str, target: str, headers: Mapping[str, str], body: b
 
 def break_off(case: Case, after: int) -> None:
     """Send a request, and go away after so many bytes of its body."""
+    with begun(case) as connection:
+        connection.sendall(case.data[:after])
+        time.sleep(0.1)
+
+
+@contextmanager
+def begun(case: Case) -> Iterator[socket.socket]:
+    """A connection on which a request was sent, but for its body."""
     parts = urlsplit(case.target.url)
-    with socket.create_connection((parts.hostname or "", parts.port or 80)) as connection:
+    with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=10) as connection:
         lines = [f"PUT {parts.path}?{parts.query} HTTP/1.1", f"Host: {parts.netloc}"]
         lines += [f"{name}: {value}" for name, value in case.target.headers.items()]
-        connection.sendall("\r\n".join([*lines, "", ""]).encode() + case.data[:after])
-        time.sleep(0.1)
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        yield connection

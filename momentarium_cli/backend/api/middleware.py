@@ -1,4 +1,4 @@
-"""What happens around every request: an id, a line in the log, a limit on bodies, headers for browsers."""
+"""What happens around every request: an id, a line in the log, limits on bodies, headers for browsers."""
 
 import asyncio
 import logging
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _WEBHOOK_PATHS = (PROCESS_PATH, FAILED_PATH, MAINTENANCE_PATH)
 MAX_JSON_BYTES = 8 << 20  # 1,000 photos with long names and folders stay well below
+_SILENCE_SECONDS = 60.0  # who is still there sends something sooner
 
 
 class Envelope:
@@ -53,7 +54,7 @@ class Envelope:
             )
             return
         try:
-            await self._app(scope, _limited(scope, receive), send_with_headers)
+            await self._app(scope, _limited(scope, _patient(receive)), send_with_headers)
         except asyncio.CancelledError:  # we are ending, and have waited for this request long enough
             if status:
                 raise
@@ -93,3 +94,22 @@ def _limited(scope: Scope, receive: Receive) -> Receive:
         return message
 
     return counted
+
+
+def _patient(receive: Receive) -> Receive:
+    """A body that stops coming ends the request: its client may be gone without a word, and hold what it has here."""
+    coming = True
+
+    async def within_time() -> Message:
+        nonlocal coming
+        if not coming:
+            return await receive()
+        try:
+            async with asyncio.timeout(_SILENCE_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, headers={"Connection": "close"}) from None
+        coming = message.get("more_body", False)
+        return message
+
+    return within_time

@@ -78,6 +78,7 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     known: dict[int, MomentariumError] = {
         404: NotFound("There is nothing at this address."),
         405: MethodNotAllowed("This address does not take this method."),
+        408: Temporary("The body stopped coming."),
         413: TooLarge("The body is too large."),
     }
     response = answer(known.get(error.status_code, BadRequest(str(error.detail))))

@@ -12,6 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from momentarium_cli.backend.api import middleware
 from momentarium_cli.backend.api.app import create_app
 from momentarium_cli.backend.arrivals import Arrivals
 from momentarium_cli.backend.services import Services
@@ -20,7 +21,7 @@ from momentarium_cli.backend.storage import local
 from momentarium_cli.backend.storage.base import Storage, original_key
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.errors import AlreadyStored, BadRequest, InsufficientStorage, MomentariumError, NotFound
-from tests.contracts.storage import USER, Case, StorageContract, digest, some_bytes
+from tests.contracts.storage import USER, Case, StorageContract, begun, digest, some_bytes
 from tests.servers import answering, listening
 
 
@@ -265,6 +266,31 @@ def test_a_range_that_cannot_be_answered_is_no_bug(store: LocalStorage, http: ht
     store.put(case.key, case.data, content_type="image/jpeg")
     answer = http.get(store.download_url(case.key, content_type="image/jpeg"), headers={"Range": range_})
     assert answer.status_code in (200, 206, 400, 416)
+
+
+@pytest.mark.parametrize("after", [0, 2 << 20])
+def test_a_client_that_falls_silent_is_let_go_and_leaves_nothing(
+    store: LocalStorage, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    monkeypatch.setattr(middleware, "_SILENCE_SECONDS", 0.3)
+    case = made(store, some_bytes(3 << 20))
+    with begun(case) as connection:
+        connection.sendall(case.data[:after])
+        answer = connection.makefile("rb").read()  # to its end: the server closes
+    assert answer.startswith(b"HTTP/1.1 503 ") and b"The body stopped coming." in answer
+    assert list(store.incoming.iterdir()) == []
+    assert store.head(case.key) is None
+
+
+def test_a_client_that_is_slow_is_waited_for(store: LocalStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(middleware, "_SILENCE_SECONDS", 1)
+    case = made(store)
+    with begun(case) as connection:
+        for start in range(0, len(case.data), 250):
+            time.sleep(0.3)
+            connection.sendall(case.data[start : start + 250])
+        assert connection.recv(100).startswith(b"HTTP/1.1 201 ")
+    assert store.head(case.key) is not None
 
 
 @pytest.mark.parametrize("expires", ["0{}", "{}.0", "+{}", " {}", "{}_0", "٣{}"])
