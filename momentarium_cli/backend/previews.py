@@ -1,6 +1,8 @@
 """Look at every preview of a job: check it, remake it from the original where it is missing or wrong, and derive from
 it what galleries and organizers use (thumbnail, thumbhash, perceptual hash). Decoding happens in limited children."""
 
+import errno
+import logging
 import shutil
 import tempfile
 import time
@@ -22,9 +24,12 @@ from momentarium_cli.photos.decode import DecodeFailed, Decoder, DecoderUnavaila
 from momentarium_cli.photos.formats import BY_CONTENT_TYPE
 from momentarium_cli.photos.preview import CannotDecode
 
+log = logging.getLogger(__name__)
+
 _STAGE = "previews"
 _AT_ONCE = 32
 _FIRST_SECONDS = 1.0  # what so many take, before it is known
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Row = dict[str, Any]
 
@@ -99,7 +104,7 @@ class Previews:
     def _remade(self, user_id: int, row: Row) -> "tuple[Examined, str | None]":
         """A new preview, from the original."""
         try:
-            with _local_copy(self._storage.at(row["region"]), row["storage_key"], row["content_type"]) as path:
+            with _as_file(self._storage.at(row["region"]), row["storage_key"], row["content_type"]) as path:
                 preview = self._decoder.remake(path, row["content_type"]).result()
         except DecoderUnavailable as error:
             raise Temporary(f"No preview can be made: {error}.") from error
@@ -127,10 +132,30 @@ def _chunks(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
 
 
 @contextmanager
+def _as_file(storage: Storage, key: str, content_type: str) -> Iterator[Path]:
+    """An object as a file, which the decoder's children can open; NotFound, also in the block, if there is none."""
+    path = storage.path(key)
+    if path is None:
+        with _local_copy(storage, key, content_type) as copy:
+            yield copy
+        return
+    try:
+        yield path
+    except FileNotFoundError as error:
+        raise NotFound(f"There is no object {key}.") from error
+
+
+@contextmanager
 def _local_copy(storage: Storage, key: str, content_type: str) -> Iterator[Path]:
-    """An object as a file, which the decoder's children can open; the copy goes when the block ends."""
+    """It goes when the block ends. CannotDecode if there is no room for it."""
     with tempfile.TemporaryDirectory(prefix="momentarium-") as folder:
         path = Path(folder) / f"original{BY_CONTENT_TYPE[content_type].extensions[0]}"
-        with storage.open(key) as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target, 1 << 20)
+        try:
+            with storage.open(key) as source, path.open("wb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            log.warning("%s cannot be looked at: %s: %s", key, folder, error.strerror)
+            raise CannotDecode("it is too large for the server's temporary folder") from error
         yield path

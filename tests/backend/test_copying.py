@@ -248,7 +248,7 @@ def test_rotten_objects_are_named_and_the_rest_goes_on(
     objects, target = some(12), stores(here)
     put(source, objects)
     rotten = next(iter(objects))
-    source._path(rotten).write_bytes(spoil(objects[rotten]))
+    source.path(rotten).write_bytes(spoil(objects[rotten]))
     events = copy(source, target)
     assert [(event.storage_key, event.error) for event in outcomes(events, Failed)] == [(rotten, ROTTEN)]
     assert len(outcomes(events, Copied)) == 11
@@ -296,7 +296,7 @@ def test_verify_reads_what_is_there(stores: Stores, source: LocalStorage) -> Non
     put(source, objects)
     copy(source, target)
     rotten = next(iter(objects))
-    target._path(rotten).write_bytes(bytes(len(objects[rotten])))
+    target.path(rotten).write_bytes(bytes(len(objects[rotten])))
     assert len(outcomes(copy(source, target), There)) == 12, "a disk tells only the size"
     events = copy(source, target, verify=True)
     assert [(event.storage_key, event.error) for event in outcomes(events, Failed)] == [(rotten, DIFFERENT)]
@@ -390,8 +390,8 @@ def test_what_will_not_pass_is_not_waited_for(
 def spoil_in(store: Any, key: str, data: bytes) -> None:
     """Other bytes under a key, past all checks."""
     if isinstance(store, LocalStorage):
-        store._path(key).parent.mkdir(parents=True)
-        store._path(key).write_bytes(data)
+        store.path(key).parent.mkdir(parents=True)
+        store.path(key).write_bytes(data)
     else:
         store.client.boto.put_object(Bucket=store.client.options.bucket, Key=key, Body=data)
 

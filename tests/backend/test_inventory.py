@@ -36,7 +36,7 @@ def test_an_empty_library_is_clean(bench: Bench) -> None:
 def test_what_rows_refer_to_and_is_not_there_is_missing(bench: Bench, user: int) -> None:
     photo(bench, user, b"photo")
     for key in stored(bench):
-        bench.storage._path(key).unlink()
+        bench.storage.path(key).unlink()
     wrong, _ = checked(bench)
     assert {type(item) for item in wrong} == {Missing}
     assert [item.kind for item in wrong] == ["originals", "previews", "thumbs"]

@@ -79,8 +79,8 @@ class TestAccepting:
     def test_what_is_not_stored_as_described_is_named_and_nothing_is_registered(self, bench: Bench, user: int) -> None:
         good, missing = bench.photo(user), bench.issue(user, b"never uploaded")
         short = bench.issue(user, b"the whole photo")
-        bench.storage._path(short).parent.mkdir(parents=True, exist_ok=True)
-        bench.storage._path(short).write_bytes(b"half of it")
+        bench.storage.path(short).parent.mkdir(parents=True, exist_ok=True)
+        bench.storage.path(short).write_bytes(b"half of it")
         theirs = bench.photo(bench.user())
         odd = "originals/1/\x00"
         with pytest.raises(NotAsDescribed, match="5 of 6") as caught:

@@ -1,7 +1,10 @@
 """The worker on a small real library."""
 
+import errno
 import io
+import os
 import random
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,6 +13,7 @@ from threading import Event, Thread
 import pytest
 from PIL import Image
 
+from momentarium_cli.backend import previews as previews_module
 from momentarium_cli.backend import worker as worker_module
 from momentarium_cli.backend.albums import Albums
 from momentarium_cli.backend.arrivals import Arrivals
@@ -75,9 +79,10 @@ def upload(bench: Bench, user: int, original: bytes, small: bytes | None = None,
     key = bench.issue(user, original, small)
     bench.storage.put(key, original, content_type="image/jpeg")
     if small:
-        path = bench.storage._path(preview_key(user, sha256_bytes(small)))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(small if kept is None else kept)
+        beside = preview_key(user, sha256_bytes(small))
+        bench.storage.put(beside, small, content_type="image/jpeg")
+        if kept is not None:
+            bench.storage.path(beside).write_bytes(kept)
     return key
 
 
@@ -127,7 +132,7 @@ def test_a_photo_that_the_store_did_not_keep_whole_fails_its_job_by_name_and_a_r
     keys = [upload(bench, user, picture(seed), preview(seed)) for seed in range(2)]
     job = bench.accept(user, *keys)
     bench.run("update images set verified = false")  # as where the store cannot tell
-    bench.storage._path(keys[1]).write_bytes(b"other bytes")
+    bench.storage.path(keys[1]).write_bytes(b"other bytes")
     row = run(bench, worker, job)
     assert (row["status"], row["error_code"], row["attempt"]) == ("failed", "not_as_described", 1)
     assert "1.jpg is not what was uploaded. Upload again" in str(row["error_message"])
@@ -227,6 +232,37 @@ def test_an_original_that_vanished_keeps_nobody_else_waiting(bench: Bench, worke
     bench.storage.delete([gone])
     assert run(bench, worker, job)["status"] == "completed"
     assert "not in the store" in str(image(bench, gone)["decode_error"])
+
+
+def test_an_original_that_is_a_file_here_is_looked_at_where_it_is(
+    bench: Bench, worker: Worker, user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(previews_module, "_local_copy", None)
+    key = upload(bench, user, picture(5))
+    assert run(bench, worker, bench.accept(user, key))["status"] == "completed"
+    assert image(bench, key)["thumb_key"]
+
+
+@pytest.mark.parametrize("store", ["bucket"], indirect=True)
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_an_original_that_is_too_large_to_be_copied_here_keeps_nobody_else_waiting(
+    bench: Bench, worker: Worker, user: int, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    large, good = upload(bench, user, picture(5)), upload(bench, user, picture(6), preview(6))
+    assert run(bench, worker, bench.accept(user, large, good))["status"] == "completed"
+    assert image(bench, large)["decode_error"] == "it is too large for the server's temporary folder"
+    assert image(bench, good)["thumb_key"]
+
+
+@pytest.mark.parametrize("store", ["bucket"], indirect=True)
+def test_an_original_is_copied_here_from_a_bucket(bench: Bench, worker: Worker, user: int) -> None:
+    key = upload(bench, user, picture(5))
+    assert run(bench, worker, bench.accept(user, key))["status"] == "completed"
+    assert image(bench, key)["thumb_key"]
 
 
 def test_what_the_client_could_not_decode_is_not_tried_again(bench: Bench, worker: Worker, user: int) -> None:

@@ -572,6 +572,11 @@ class StorageContract(ABC):
         with store.open(key) as file:
             assert digest(file.read()) == digest(data)
 
+    def test_a_path_leads_to_the_object(self, store: Storage, case: Case) -> None:
+        store.put(case.key, case.data, content_type="image/jpeg")
+        path = store.path(case.key)
+        assert path is None or path.read_bytes() == case.data
+
     def test_an_object_is_read_in_slices(self, store: Storage, http: httpx.Client, case: Case) -> None:
         self.send(http, case)
         with store.open(case.key) as file:
@@ -609,6 +614,7 @@ class StorageContract(ABC):
             lambda: store.download_url(key, content_type="image/jpeg"),
             lambda: store.head(key),
             lambda: store.open(key),
+            lambda: store.path(key),
             lambda: store.put(key, b"x", content_type="image/jpeg"),
             lambda: store.delete([key]),
             lambda: store.heads([key]),

@@ -131,6 +131,11 @@ class Storage(ABC):
     def open(self, key: str) -> BinaryIO:
         """The object's bytes as they stream in, to be closed by the caller; NotFound if there is none."""
 
+    def path(self, key: str) -> Path | None:
+        """Where the object is a file of this machine, if it is there; None for a store that has no such files."""
+        checksum_of(key)
+        return None
+
     @abstractmethod
     def write(self, key: str, file: BinaryIO, *, size: int, content_type: str) -> None:
         """Store `size` bytes of a file; it is no error if they are there already, BadRequest if they are not the key's.

@@ -133,7 +133,7 @@ class LocalStorage(Storage):
             raise Forbidden("The address is not one that was signed.", code="bad_signature")
         if expires <= time.time():
             raise Forbidden("The signed address has expired.", code="expired", hint="Ask for a new one.")
-        path = self._path(key)
+        path = self.path(key)
         if not path.is_file():
             raise NotFound("There is no such object.")
         return path, content_type, name
@@ -142,7 +142,7 @@ class LocalStorage(Storage):
 
     def receive(self, key: str, size: int) -> "Incoming":
         """A place for the body of a signed request."""
-        path = self._path(key)
+        path = self.path(key)
         if path.exists():
             raise AlreadyStored("There is an object under this key already.")
         return Incoming(self.incoming / uuid4().hex, path, size=size, sha256=checksum_of(key))
@@ -153,12 +153,12 @@ class LocalStorage(Storage):
             raise BadRequest("This is not the name of a staged file.", code="bad_key")
         source = self.incoming / staged
         _check_regular(source)
-        Incoming(source, self._path(key), size=size, sha256=checksum_of(key), staged=True).commit()
+        Incoming(source, self.path(key), size=size, sha256=checksum_of(key), staged=True).commit()
 
     def head(self, key: str) -> ObjectInfo | None:
         sha256 = checksum_of(key)
         try:
-            return ObjectInfo(self._path(key).stat().st_size, sha256)
+            return ObjectInfo(self.path(key).stat().st_size, sha256)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -166,11 +166,17 @@ class LocalStorage(Storage):
 
     def open(self, key: str) -> BinaryIO:
         try:
-            return self._path(key).open("rb")
+            return self.path(key).open("rb")
         except FileNotFoundError:
             raise NotFound(f"There is no object {key}.") from None
         except OSError as error:
             raise translated(error) from error
+
+    def path(self, key: str) -> Path:
+        """originals/7/ab/abcd…: file managers and backups suffer from a hundred thousand files in one folder."""
+        sha256 = checksum_of(key)
+        kind, user, name = key.split("/")
+        return self._root / kind / user / sha256[:2] / name
 
     def write(self, key: str, file: BinaryIO, *, size: int, content_type: str) -> None:  # noqa: ARG002 -- files have no type
         with suppress(AlreadyStored):
@@ -178,7 +184,7 @@ class LocalStorage(Storage):
 
     def delete(self, keys: Iterable[str]) -> None:
         try:
-            for path in [self._path(key) for key in keys]:
+            for path in [self.path(key) for key in keys]:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise translated(error) from error
@@ -252,12 +258,6 @@ class LocalStorage(Storage):
         if not _STAGED.fullmatch(upload_id) or not folder.is_dir():
             raise NotFound("There is no such upload in parts.")
         return folder
-
-    def _path(self, key: str) -> Path:
-        """originals/7/ab/abcd…: file managers and backups suffer from a hundred thousand files in one folder."""
-        sha256 = checksum_of(key)
-        kind, user, name = key.split("/")
-        return self._root / kind / user / sha256[:2] / name
 
     def _clear_abandoned(self) -> None:
         limit = time.time() - _ABANDONED_SECONDS
