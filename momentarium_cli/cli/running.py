@@ -102,7 +102,7 @@ class Running:
                     try:
                         ended = run() if errand is None else _errand(run, errand, look)
                     except (JobFailed, NothingUsable) as error:  # what others handed over is done all the same
-                        ended, failed = error.exit_code, error
+                        ended, failed = error.exit_code, failed or error
                     code = code or ended
                 if failed is not None:
                     raise failed

@@ -107,7 +107,7 @@ class Sender:
         self, path: Path, prepared: Prepared, slices: Sequence[_Slice], stored: Callable[[], None] = _nothing
     ) -> None:
         """Send these; what else there is of the file is in the store already."""
-        left, sent = prepared.size, 0
+        left, unstored = prepared.size, 0  # of the file, and of what was sent of a slice
 
         def pass_on(size: int, sent: int = 0) -> None:
             nonlocal left
@@ -115,12 +115,12 @@ class Sender:
             self._progress(size, sent)
 
         def body(file: FileIO, slice_: _Slice, end: int) -> Iterator[Piece]:
-            nonlocal sent
+            nonlocal unstored
             while (size := min(self._bandwidth.piece, left - end)) > 0:
                 _check_stop(self._break_off, left)
                 self._bandwidth.take(size)
                 yield Piece(file, slice_.start + slice_.size - (left - end), size)
-                sent += size
+                unstored += size
                 pass_on(size, size)
             _check_unchanged(path, file, prepared)
 
@@ -128,15 +128,15 @@ class Sender:
             pass_on(prepared.size - sum(slice_.size for slice_ in slices))
             with path.open("rb", buffering=0) as file:
                 for slice_ in slices:
+                    end, unstored = left - slice_.size, 0
                     _check_unchanged(path, file, prepared)
                     if len(slices) > 1:
                         _check_stop(self._stop, left)
-                    end, sent = left - slice_.size, 0
                     self._put(slice_.request, body(file, slice_, end))
                     pass_on(left - end)  # a store that has it already did not read to the end
                     stored()
         except BaseException as error:
-            self._progress(left - prepared.size, -sent)
+            self._progress(left - prepared.size, -unstored)
             if isinstance(error, EOFError):
                 raise _changed(path) from error
             raise
