@@ -49,7 +49,7 @@ from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 log = logging.getLogger(__name__)
 
 _AHEAD_FILES, _AHEAD_BYTES = 512, 32 << 20  # prepared photos that wait, and their previews in memory
-_LOOK_SECONDS, _ENDING_SECONDS, _GATHERED_SECONDS = 0.1, 0.02, 0.005
+_LOOK_SECONDS, _ENDING_SECONDS, _GATHERED_SECONDS = 0.1, 0.02, 0.02
 
 
 class Preparer(Protocol):

@@ -16,7 +16,7 @@ from momentarium_cli.photos.scan import FileStat
 
 AnyPath = str | bytes | os.PathLike[str]
 
-_AHEAD = 16  # files a thread that wait to be hashed: small ones take less time than the next takes to come
+_AHEAD = 32  # files a thread that wait to be hashed: small ones take less time than the next takes to come
 
 
 class Hasher:
