@@ -255,6 +255,7 @@ class JobStatus(Value):
     organizer_cost: float | None = Field(default=None, description="dollars that asking models did cost")
     error_code: str | None = None
     error_message: str | None = None
+    damaged: list[str] = Field(default=[], description="TEMP")
     created_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None

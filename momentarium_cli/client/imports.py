@@ -11,7 +11,7 @@ from uuid import UUID
 
 from uuid6 import uuid7
 
-from momentarium_cli.client import events
+from momentarium_cli.client import events, losses
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth, Timetable
 from momentarium_cli.client.budget import Budget, Limit
@@ -137,6 +137,7 @@ class Import:
         yield events.Started(str(self.id), self._api.transport.server.url, self._me.storage)
         if self._journal.db.is_new_for_damaged:
             yield events.Warned(self._journal.path, _BEGUN_ANEW)
+        yield from self._unless_over(self._find_losses())
         with self._decoder:
             yield from self._survey.events()
             yield events.Planned(*self._plan.total(), self._plan.batches())
@@ -154,6 +155,10 @@ class Import:
             yield from self._follow()
         else:
             yield from self._unless_over(self._jobs.look())
+
+    def _find_losses(self) -> Iterator[Event]:
+        yield from losses.of_restored_server(self._api, self._journal)
+        self._unfinished = self._journal.unfinished()
 
     def _follow(self) -> Iterator[Event]:
         ended = yield from self._unless_over(self._jobs.follow(self._options.timeout))

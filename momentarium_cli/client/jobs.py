@@ -7,7 +7,7 @@ from contextlib import suppress
 from threading import Event as StopEvent
 from uuid import UUID
 
-from momentarium_cli.client import events, poll
+from momentarium_cli.client import events, losses, poll
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.background import in_thread
 from momentarium_cli.client.events import Event
@@ -16,10 +16,6 @@ from momentarium_cli.errors import NotFound, Temporary
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus
 
 _BUSY_SECONDS = 10.0  # before a server that has no answer for us is asked again
-_LOST = (
-    "the server does not know a job of it any more. If it was restored from a backup, remove this journal: the next"
-    " upload then finds out which photos are missing there"
-)
 
 
 class Jobs:
@@ -91,12 +87,11 @@ class Jobs:
         try:
             yield from told
         except NotFound:
-            yield self._lost(self._going_on[0])
+            yield from self._lost(self._going_on[0])
 
-    def _lost(self, job_id: str) -> Event:
+    def _lost(self, job_id: str) -> Iterator[Event]:
         del self._jobs[job_id]
-        self._journal.done_job(job_id)
-        return events.Warned(self._journal.path, _LOST)
+        yield from losses.of_unknown_job(self._journal, job_id)
 
     def look(self) -> Iterator[Event]:
         """How those that have not ended are doing, without waiting for them; there may be hundreds."""
@@ -107,7 +102,7 @@ class Jobs:
             try:
                 status = found.get(job_id) or self._api.job(job_id)[0]
             except NotFound:
-                yield self._lost(job_id)
+                yield from self._lost(job_id)
                 continue
             self._note(status)
             yield events.JobProgress(status)
@@ -119,5 +114,6 @@ class Jobs:
     def _note(self, status: JobStatus) -> None:
         """A job that failed is told again by every run, until it is retried or was cancelled on purpose."""
         self._jobs[str(status.id)] = status
+        losses.of_failed_job(self._journal, status)
         if status.status is JobState.COMPLETED or status.error_code == "cancelled":
             self._journal.done_job(str(status.id))

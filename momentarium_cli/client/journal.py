@@ -13,7 +13,7 @@ with its state; so whatever happens, the counts add up.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -188,6 +188,31 @@ class Journal:
         """The job of a batch has ended."""
         with self.db.writing():
             self.db.note("update batches set state = 'done' where job_id = ?", (job_id,))
+
+    def latest_job(self) -> str | None:
+        """The job that was made last, of all that the server has told of: its id says when."""
+        job_id: str | None = self.db.one("select max(job_id) from batches")[0]
+        return job_id
+
+    def lost(self, job_id: str, storage_keys: Collection[str] | None = None) -> int:
+        """The library does not have what a job was to bring into it: all of its photos, where the server does not know
+        the job any more, or those under some keys. They are tried again, as are their twins. Returns how many."""
+        batch = "batch = (select id from batches where job_id = ?)"
+        rows = self.db.all(f"select id, sha256, storage_key from files where state = 'accepted' and {batch}", (job_id,))  # noqa: S608
+        lost = [(id_, sha256) for id_, sha256, key in rows if storage_keys is None or key in storage_keys]
+        with self.db.writing():
+            self.db.note_many(
+                "update files set state = 'found', sha256 = null, storage_key = null, batch = null where id = ?",
+                [(id_,) for id_, _ in lost],
+            )
+            self.db.note_many(
+                "update files set state = 'found', sha256 = null where state = 'duplicate' and sha256 = ?",
+                [(sha256,) for _, sha256 in lost],
+            )
+            self.db.note("update files set was_sha256 = null where was_sha256 is not null")
+            if storage_keys is None:
+                self.db.note("update batches set state = 'done', job_id = null where job_id = ?", (job_id,))
+        return len(lost)
 
     # --- speed ---------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Journals with files in them, and what is in a journal."""
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid6 import uuid7
 from momentarium_cli.client import events
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.plan import Plan
-from momentarium_cli.client.records import File, Known, Seen
+from momentarium_cli.client.records import File, FileState, Known, Seen, Stored
 from momentarium_cli.client.sightings import Sightings
 from momentarium_cli.models import Metadata, TakenAtSource
 from momentarium_cli.photos.formats import JPEG
@@ -32,6 +33,25 @@ def found(
     now = Sightings(journal).known(path)
     assert now is not None
     return now.id
+
+
+def accepted(journal: Journal, job_id: UUID, *paths: str) -> list[str]:
+    """The checksums of photos that a job brought into the library."""
+    file_ids = [found(journal, path) for path in paths]
+    sha256s = [hashlib.sha256(path.encode()).hexdigest() for path in paths]
+    batch_id = UUID(str(uuid7()))
+    journal.close_batch(batch_id, IMPORT, file_ids)
+    journal.stored(
+        Stored(file_id, sha256, f"originals/1/{sha256}", None, None, STAT)
+        for file_id, sha256 in zip(file_ids, sha256s, strict=True)
+    )
+    journal.accepted(batch_id, job_id)
+    return sha256s
+
+
+def state_of(journal: Journal, path: str) -> FileState | None:
+    known = Sightings(journal).known(Path(path))
+    return known.state if known else None
 
 
 def unchanged(journal: Journal, path: str | Path = "/p/a.jpg", stat: FileStat = STAT) -> Known | None:

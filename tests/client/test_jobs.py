@@ -12,10 +12,12 @@ from momentarium_cli.client.api import Api
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.jobs import Jobs
 from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import FileState
 from momentarium_cli.client.transport import FixedServer, Transport
 from momentarium_cli.errors import NotFound
 from momentarium_cli.models import AlbumSummary, JobState, JobStatus
 from momentarium_cli.models import Jobs as Listed
+from tests.client.journals import accepted, state_of
 from tests.client.loopback import Drop, Loopback, Reply, Request, loopback, problem
 
 FIRST, SECOND, IMPORT = UUID(int=1), UUID(int=2), UUID(int=9)
@@ -143,16 +145,22 @@ def test_a_job_that_its_import_no_longer_tells_of_is_asked_for_alone(both: Jobs,
 def test_a_job_that_a_restored_server_has_lost_holds_up_nothing(
     both: Jobs, server: Server, journal: Journal, asked: Callable[[Jobs], list[Event]]
 ) -> None:
-    batch = UUID(int=3)
-    journal.close_batch(batch, IMPORT, [])
-    journal.accepted(batch, FIRST)
+    accepted(journal, FIRST, "/p/a.jpg")
     del server.jobs[FIRST]
     server.jobs[SECOND] = status(SECOND, JobState.COMPLETED)
     [warned] = [each for each in asked(both) if isinstance(each, events.Warned)]
-    assert warned.path == journal.path and "remove this journal" in warned.text
-    assert journal.unfinished() == []
+    assert warned.path == journal.path and warned.text.startswith("the server has lost a photo that it had")
+    assert journal.unfinished() == [] and journal.latest_job() is None
     list(both.follow(timeout=5))
     assert [job.id for job in both.known] == [SECOND]
+
+
+def test_what_a_job_found_damaged_is_to_be_sent_again(both: Jobs, server: Server, journal: Journal) -> None:
+    _, bad = accepted(journal, FIRST, "/p/a.jpg", "/p/b.jpg")
+    server.jobs[FIRST] = status(FIRST, JobState.FAILED).model_copy(update={"damaged": [f"originals/1/{bad}"]})
+    list(both.look())
+    assert [state_of(journal, path) for path in ("/p/a.jpg", "/p/b.jpg")] == [FileState.ACCEPTED, FileState.FOUND]
+    assert [batch.job_id for batch in journal.unfinished()] == [str(FIRST)], "which tells of it until it is retried"
 
 
 def test_an_album_that_several_jobs_filled_counts_the_photos_of_all(both: Jobs, server: Server) -> None:

@@ -1,6 +1,7 @@
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +15,18 @@ from momentarium_cli.client.sightings import Sightings
 from momentarium_cli.errors import InsufficientStorage, SettingsError, Temporary
 from momentarium_cli.models import Metadata, TakenAtSource
 from momentarium_cli.photos.scan import FileStat
-from tests.client.journals import IMPORT, STAT, found, left_of, metadata_of, names, unchanged, waiting
+from tests.client.journals import (
+    IMPORT,
+    STAT,
+    accepted,
+    found,
+    left_of,
+    metadata_of,
+    names,
+    state_of,
+    unchanged,
+    waiting,
+)
 
 SHA = "ab" * 32
 VERSION_1 = """
@@ -216,6 +228,30 @@ def test_a_twin_is_another_file_that_is_stored(journal: Journal) -> None:
     assert journal.twin(SHA, first) is None
     journal.failed(first, "the store lost it")
     assert journal.twin(SHA, second) is None
+
+
+def test_all_that_a_lost_job_was_to_bring_is_tried_again_with_its_twins(journal: Journal) -> None:
+    first, second = UUID(str(uuid7())), UUID(str(uuid7()))
+    accepted(journal, first, "/p/kept.jpg")
+    [sha256] = accepted(journal, second, "/p/lost.jpg")
+    twin = found(journal, "/p/twin.jpg")
+    journal.duplicate(twin, sha256)
+    assert journal.latest_job() == str(second)
+    assert journal.lost(str(second)) == 1
+    states = {name: state_of(journal, f"/p/{name}.jpg") for name in ("kept", "lost", "twin")}
+    assert states == {"kept": FileState.ACCEPTED, "lost": FileState.FOUND, "twin": FileState.FOUND}
+    assert journal.twin(sha256, twin) is None
+    assert [batch.job_id for batch in journal.unfinished()] == [str(first)]
+    assert journal.latest_job() == str(first)
+
+
+def test_what_was_once_in_the_library_is_asked_for_when_something_was_lost(journal: Journal) -> None:
+    job_id = UUID(str(uuid7()))
+    [sha256] = accepted(journal, job_id, "/p/a.jpg")
+    changed = found(journal, stat=replace(STAT, mtime_ns=7))
+    assert journal.twin(sha256, changed) == Path("/p/a.jpg"), "it was edited, and is put back"
+    assert journal.lost(str(job_id)) == 0
+    assert journal.twin(sha256, changed) is None
 
 
 def test_paths_need_not_be_utf8(journal: Journal) -> None:

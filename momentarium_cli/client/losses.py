@@ -1,0 +1,51 @@
+"""Photos that the journal takes to be in the library, and that are not: the server was restored from a backup, or found
+an original damaged. The next run that comes by them uploads them again.
+
+A job and its photos come into the database together. So a server that knows the last job of this journal has all that
+the journal takes it to have.
+"""
+
+from collections.abc import Iterator
+
+from momentarium_cli.client import events
+from momentarium_cli.client.api import Api
+from momentarium_cli.client.journal import Journal
+from momentarium_cli.errors import NotFound
+from momentarium_cli.models import JobStatus
+
+
+def of_restored_server(api: Api, journal: Journal) -> Iterator[events.Warned]:
+    """A word, if it lost anything."""
+    photos = 0
+    while (job_id := journal.latest_job()) is not None and not _is_known(api, job_id):
+        photos += journal.lost(job_id)
+    yield from _told(journal, photos)
+
+
+def of_unknown_job(journal: Journal, job_id: str) -> Iterator[events.Warned]:
+    """The server was restored while the run went on."""
+    yield from _told(journal, journal.lost(job_id))
+
+
+def of_failed_job(journal: Journal, job: JobStatus) -> None:
+    """What was damaged is told by the job itself."""
+    if job.damaged:
+        journal.lost(str(job.id), job.damaged)
+
+
+def _is_known(api: Api, job_id: str) -> bool:
+    try:
+        api.job(job_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _told(journal: Journal, photos: int) -> Iterator[events.Warned]:
+    if photos:
+        count = "a photo" if photos == 1 else f"{photos:,} photos"
+        yield events.Warned(
+            journal.path,
+            f"the server has lost {count} that it had, as after a restore from a backup; uploading their folders sends"
+            " what it does not have",
+        )
