@@ -255,7 +255,10 @@ class JobStatus(Value):
     organizer_cost: float | None = Field(default=None, description="dollars that asking models did cost")
     error_code: str | None = None
     error_message: str | None = None
-    damaged: list[str] = Field(default=[], description="TEMP")
+    damaged: list[str] = Field(
+        default=[],
+        description="storage keys of originals that were not what was uploaded and left the library: send them again",
+    )
     created_at: datetime
     started_at: datetime | None = None
     completed_at: datetime | None = None

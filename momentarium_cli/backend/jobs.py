@@ -129,10 +129,11 @@ class Jobs:
     def fail(self, job: Job, code: str, message: str) -> bool:
         """Whether it was still this worker's to end."""
         with self._database.transaction(job.user_id) as conn:
-            if not rows.fail(conn, job, code, message):
-                return False
-            self._wake_next(conn)
-            return True
+            return self._fail(conn, job, code, message)
+
+    def fail_damaged(self, conn: Connection, job: Job, error: NotAsDescribed, keys: Sequence[str]) -> bool:
+        """The same in the transaction that deletes the originals under these keys, which its owner is told."""
+        return self._fail(conn, job, error.error_code, str(error), {"damaged": list(keys)})
 
     def postpone(self, job: Job, delay: timedelta, error: MomentariumError) -> None:
         """Let go of the job; it is claimed again after `delay`."""
@@ -232,6 +233,12 @@ class Jobs:
         self._queue.deliver(job.id, job.fence, conn)
         return job, False
 
+    def _fail(self, conn: Connection, job: Job, code: str, message: str, result: dict[str, Any] | None = None) -> bool:
+        if not rows.fail(conn, job, code, message, result):
+            return False
+        self._wake_next(conn)
+        return True
+
     def _wake_next(self, conn: Connection) -> None:
         """Claiming takes the user's jobs in order, so one that ended wakes the next."""
         waiting = rows.wake_next(conn)
@@ -293,7 +300,8 @@ def _seconds_left(job: Job) -> float | None:
 
 
 def _status(job: Job, made: Sequence[Any]) -> JobStatus:
-    report = (job.result_data or {}).get("organizer", {})
+    result = job.result_data or {}
+    report = result.get("organizer", {})
     return JobStatus(
         id=job.id,
         import_id=job.import_id,
@@ -308,6 +316,7 @@ def _status(job: Job, made: Sequence[Any]) -> JobStatus:
         organizer_cost=report.get("cost"),
         error_code=job.error_code,
         error_message=job.error_message,
+        damaged=result.get("damaged", []),
         created_at=job.created_at,
         started_at=job.started_at,
         completed_at=job.completed_at,

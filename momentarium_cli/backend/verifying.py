@@ -1,14 +1,19 @@
-"""Prove originals whose checksum the store could not tell, because they came in parts: each is read whole, once."""
+"""Prove originals whose checksum the store could not tell, because they came in parts: each is read whole, once.
+
+Those that are not what was announced are deleted in the transaction that fails their job, so that none stays a photo
+of the library and none goes untold.
+"""
 
 import hashlib
-from contextlib import suppress
+from collections.abc import Sequence
 
 from momentarium_cli.backend.db import images as rows
 from momentarium_cli.backend.db.images import Row
 from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.db.pool import Database
 from momentarium_cli.backend.images import Images
-from momentarium_cli.backend.lease import Lease
+from momentarium_cli.backend.jobs import Jobs
+from momentarium_cli.backend.lease import JobLost, Lease
 from momentarium_cli.backend.storage.base import Storage
 from momentarium_cli.errors import NotAsDescribed, NotFound
 
@@ -17,13 +22,18 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Verifying:
-    def __init__(self, database: Database, storage: Storage, images: Images) -> None:
+    def __init__(self, database: Database, storage: Storage, jobs: Jobs, images: Images) -> None:
         self._database = database
         self._storage = storage
+        self._jobs = jobs
         self._images = images
 
     def prove(self, job: Job, lease: Lease) -> None:
-        """Every original of the job is what was announced; NotAsDescribed names those that are not."""
+        """Every original of the job is what was announced.
+
+        NotAsDescribed names those that are not: they are deleted, and the job has failed. JobLost: it is no longer
+        this worker's, and nothing is deleted.
+        """
         with self._database.transaction(job.user_id) as conn:
             waiting = rows.unverified(conn, job.image_keys)
         wrong, total = [], len(job.image_keys)
@@ -38,18 +48,15 @@ class Verifying:
             lease.check_held()
             wrong.append(row)
         if wrong:
-            names = ", ".join(row["original_filename"] for row in wrong)
-            raise NotAsDescribed(
-                f"In the store, {names} {'is' if len(wrong) == 1 else 'are'} not what was uploaded.",
-                hint="Upload again what is named. The other photos are safe; `momentarium retry` organizes them.",
-                details=[{"image_id": row["id"]} for row in wrong],
-            )
+            error = _not_as_uploaded(wrong)
+            self._reject(job, wrong, error)
+            raise error
 
-    def remove(self, job: Job, wrong: NotAsDescribed) -> None:
-        """Delete what is not what was announced, so that it can be uploaded again. Call it when that was told."""
-        for item in wrong.details:
-            with suppress(NotFound):
-                self._images.delete_for_good(job.user_id, item["image_id"])
+    def _reject(self, job: Job, wrong: Sequence[Row], error: NotAsDescribed) -> None:
+        """Delete what is wrong, so that it can be uploaded again, and fail the job: both, or neither."""
+        with self._images.deleting(job.user_id, [row["id"] for row in wrong]) as (conn, doomed):
+            if not self._jobs.fail_damaged(conn, job, error, [item.storage_key for item in doomed]):
+                raise JobLost
 
     def _is_whole(self, row: Row, lease: Lease) -> bool:
         whole = hashlib.sha256()
@@ -61,3 +68,11 @@ class Verifying:
         except NotFound:
             return False
         return bool(whole.hexdigest() == row["sha256"])
+
+
+def _not_as_uploaded(wrong: Sequence[Row]) -> NotAsDescribed:
+    names = ", ".join(row["original_filename"] for row in wrong)
+    return NotAsDescribed(
+        f"In the store, {names} {'is' if len(wrong) == 1 else 'are'} not what was uploaded.",
+        hint="Upload again what is named. The other photos are safe; `momentarium retry` organizes them.",
+    )

@@ -140,7 +140,7 @@ def _worker(
     return Worker(
         services.jobs,
         queue,
-        Verifying(database, storage, services.images),
+        Verifying(database, storage, services.jobs, services.images),
         Previews(database, storage, decoder, services.arrivals),
         Albums(database, services.jobs, organizers(settings.organizer, database, storage, decoder)),
         housekeeping,

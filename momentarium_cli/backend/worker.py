@@ -104,10 +104,8 @@ class Worker:
         except JobLost:
             # Where we are told to stop, nobody need wait for the lease to lapse; where it is lost, this does nothing.
             self._jobs.release(job)
-        except NotAsDescribed as error:
+        except NotAsDescribed as error:  # the job has ended with it already
             log.warning("job %s failed: %s", job.id, error)
-            if self._jobs.fail(job, error.error_code, str(error)):
-                self._verifying.remove(job, error)
         except MomentariumError as error:
             log.warning("job %s is put off: %s", job.id, error)
             self._put_off(job, error)

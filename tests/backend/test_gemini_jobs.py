@@ -75,7 +75,7 @@ def make_worker(bench: Bench, decoder: Decoder, made: Organizers) -> Worker:
     return Worker(
         bench.jobs,
         PostgresQueue(bench.database.conninfo),
-        Verifying(bench.database, bench.storage, bench.images),
+        Verifying(bench.database, bench.storage, bench.jobs, bench.images),
         Previews(bench.database, bench.storage, decoder, Arrivals()),
         Albums(bench.database, bench.jobs, made),
         bench.housekeeping,

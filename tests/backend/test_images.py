@@ -138,6 +138,22 @@ class TestForGood:
             bench.images.delete_for_good(user, image_id)
         assert listed(bench, user) == {kept: 1, owned: 0}
 
+    def test_several_go_at_once_with_the_albums_that_held_nothing_else(self, bench: Bench, user: int) -> None:
+        first, second, third = photos(bench, user, 3)
+        album(bench, user, first, second)
+        kept = album(bench, user, third)
+        with bench.images.deleting(user, [second, first, 0]) as (_, doomed):
+            assert len(doomed) == 2
+        assert listed(bench, user) == {kept: 1}
+        assert [row["id"] for row in bench.run("select id from images")] == [third] and len(stored(bench)) == 3
+
+    def test_where_what_is_done_with_it_fails_they_stay(self, bench: Bench, user: int) -> None:
+        ids, before = photos(bench, user, 2), stored(bench)
+        with pytest.raises(NotFound), bench.images.deleting(user, ids):
+            raise NotFound("There is no such job.")
+        assert len(bench.run("select 1 from uploads where state = 'registered'")) == 2
+        assert len(bench.run("select 1 from images")) == 2 and stored(bench) == before
+
     def test_an_album_loses_its_cover_to_the_next_photo(self, bench: Bench, user: int) -> None:
         ids = photos(bench, user, 2)
         kept = album(bench, user, *ids)

@@ -9,12 +9,14 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx
 import pytest
 
+from momentarium_cli.backend.db.images import Row
+from momentarium_cli.backend.db.jobs import Job
 from momentarium_cli.backend.lease import Lease
 from momentarium_cli.backend.storage.base import original_key
 from momentarium_cli.backend.storage.local import LocalStorage
 from momentarium_cli.backend.verifying import Verifying
 from momentarium_cli.errors import BadRequest, InsufficientStorage, NotAsDescribed, NotFound, Temporary
-from momentarium_cli.models import FileParts, SignedPart, UploadFile, UploadSlot
+from momentarium_cli.models import FileParts, JobState, SignedPart, UploadFile, UploadSlot
 from momentarium_cli.photos.checksum import sha256_bytes
 from tests.backend.bench import Bench, on_every_store
 
@@ -243,14 +245,17 @@ class TestCompleting:
 
 
 def prove(bench: Bench, user: int, *keys: str) -> None:
+    prove_those_of(bench, claimed(bench, user, *keys))
+
+
+def claimed(bench: Bench, user: int, *keys: str) -> Job:
     job = bench.jobs.claim(bench.accept(user, *keys).id)
     assert job is not None
-    verifying = Verifying(bench.database, bench.storage, bench.images)
-    try:
-        verifying.prove(job, Lease(bench.jobs, job, Event()))
-    except NotAsDescribed as error:
-        verifying.remove(job, error)
-        raise
+    return job
+
+
+def prove_those_of(bench: Bench, job: Job) -> None:
+    Verifying(bench.database, bench.storage, bench.jobs, bench.images).prove(job, Lease(bench.jobs, job, Event()))
 
 
 def verified(bench: Bench) -> list[bool]:
@@ -268,12 +273,44 @@ class TestProving:
         assert verified(bench) == [on_a_disk, True]
 
     def test_one_that_is_gone_is_told_and_the_others_are_proven(self, bench: Bench, user: int) -> None:
-        other = random.Random(5).randbytes(PART + 1)
-        keys = uploaded(bench, user), uploaded(bench, user, other)
-        job = bench.jobs.claim(bench.accept(user, *keys).id)
-        assert job is not None
+        keys, job = self.damaged(bench, user)
+        with pytest.raises(NotAsDescribed):
+            prove_those_of(bench, job)
+        assert bench.run("select storage_key, verified from images") == [{"storage_key": keys[1], "verified": True}]
+        status = bench.jobs.status(user, job.id)
+        assert (status.status, status.error_code) == (JobState.FAILED, "not_as_described")
+        assert status.damaged == [keys[0]]
+
+    def test_it_is_told_until_its_job_is_retried(self, bench: Bench, user: int) -> None:
+        keys, job = self.damaged(bench, user)
+        with pytest.raises(NotAsDescribed):
+            prove_those_of(bench, job)
+        assert [status.damaged for status in bench.jobs.of_import(user, job.import_id)] == [[keys[0]]]
+        assert bench.jobs.retry(user, job.id).damaged == bench.jobs.status(user, job.id).damaged == []
+        assert bench.jobs.cancel(user, job.id).damaged == []
+
+    def test_one_that_its_owner_deleted_meanwhile_is_not_to_be_uploaded_again(
+        self, bench: Bench, user: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, job = self.damaged(bench, user)
+        is_whole = Verifying._is_whole
+
+        def deleted(self: Verifying, row: Row, lease: Lease) -> bool:
+            whole = is_whole(self, row, lease)
+            if not whole:
+                bench.images.delete_for_good(user, row["id"])
+            return whole
+
+        monkeypatch.setattr(Verifying, "_is_whole", deleted)
+        with pytest.raises(NotAsDescribed):
+            prove_those_of(bench, job)
+        status = bench.jobs.status(user, job.id)
+        assert (status.status, status.damaged) == (JobState.FAILED, [])
+
+    def damaged(self, bench: Bench, user: int) -> tuple[list[str], Job]:
+        """A claimed job of two originals, the first of which is gone."""
+        keys = [uploaded(bench, user), uploaded(bench, user, random.Random(5).randbytes(PART + 1))]
+        job = claimed(bench, user, *keys)
         bench.run("update images set verified = false")
         bench.storage.delete([keys[0]])
-        with pytest.raises(NotAsDescribed):
-            Verifying(bench.database, bench.storage, bench.images).prove(job, Lease(bench.jobs, job, Event()))
-        assert verified(bench) == [False, True]
+        return keys, job

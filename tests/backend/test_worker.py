@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -56,7 +57,7 @@ def make_worker(bench: Bench, decoder: Decoder) -> Worker:
     return Worker(
         bench.jobs,
         queue,
-        Verifying(bench.database, bench.storage, bench.images),
+        Verifying(bench.database, bench.storage, bench.jobs, bench.images),
         previews,
         Albums(bench.database, bench.jobs, lambda *_: LocalOrganizer()),
         bench.housekeeping,
@@ -137,10 +138,83 @@ def test_a_photo_that_the_store_did_not_keep_whole_fails_its_job_by_name_and_a_r
     assert (row["status"], row["error_code"], row["attempt"]) == ("failed", "not_as_described", 1)
     assert "1.jpg is not what was uploaded. Upload again" in str(row["error_message"])
     assert bench.storage.head(keys[1]) is None
+    assert bench.jobs.status(user, job.id).damaged == [keys[1]]
     bench.jobs.retry(user, job.id)
     assert run(bench, worker, job)["status"] == "completed"
+    assert bench.jobs.status(user, job.id).damaged == []
     assert image(bench, keys[0])["verified"] is True
     assert [album.photo_count for album in bench.galleries.gallery(user).albums] == [1]
+
+
+def damaged(bench: Bench, user: int) -> tuple[str, Job]:
+    """A photo that the store did not keep whole, and its job."""
+    key = upload(bench, user, picture(1), preview(1))
+    job = bench.accept(user, key)
+    bench.run("update images set verified = false")  # as where the store cannot tell
+    bench.storage.path(key).write_bytes(b"other bytes")
+    return key, job
+
+
+def test_a_worker_whose_job_was_taken_over_deletes_no_photo(
+    bench: Bench, worker: Worker, user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, job = damaged(bench, user)
+    is_whole = Verifying._is_whole
+
+    def taken_over(*arguments: Any) -> bool:
+        bench.run("update processing_jobs set lease_until = now()")
+        assert bench.jobs.claim(job.id)
+        return is_whole(*arguments)
+
+    monkeypatch.setattr(Verifying, "_is_whole", taken_over)
+    row = run(bench, worker, job)
+    assert (row["status"], row["attempt"], row["error_code"], row["result_data"]) == ("processing", 2, None, None)
+    assert image(bench, key) and bench.storage.head(key)
+    assert [upload["state"] for upload in bench.run("select state from uploads")] == ["registered"]
+    assert bench.galleries.version(user) == 0
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_worker_that_dies_while_it_fails_a_job_leaves_no_damaged_photo_untold(
+    bench: Bench, worker: Worker, user: int, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """Whether before it is committed or after: another one tells it, or it was told."""
+    key, job = damaged(bench, user)
+
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as deadly, pytest.raises(SystemExit):
+        if late:
+            deadly.setattr(bench.housekeeping, "delete", die)
+        else:
+            deadly.setattr(bench.jobs, "_wake_next", die)
+        worker.run(job.id, Event())
+    assert bench.jobs.status(user, job.id).damaged == ([key] if late else [])
+    assert bool(bench.run("select 1 from images")) is not late
+    bench.run("update processing_jobs set lease_until = now() where status = 'processing'")
+    assert run(bench, worker, job)["status"] == "failed"
+    assert bench.jobs.status(user, job.id).damaged == [key]
+    assert bench.run("select 1 from images") == []
+
+
+def test_a_damaged_photo_leaves_the_library_although_the_store_is_away(
+    bench: Bench, worker: Worker, user: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, job = damaged(bench, user)
+
+    def away(keys: object) -> None:
+        raise StorageUnavailable("The store was away.")
+
+    with monkeypatch.context() as gone:
+        gone.setattr(bench.storage, "delete", away)
+        assert run(bench, worker, job)["status"] == "failed"
+    assert bench.jobs.status(user, job.id).damaged == [key]
+    assert bench.run("select 1 from images") == [] and bench.storage.head(key)
+    bench.run("update uploads set deleting_since = deleting_since - interval '21 minutes'")
+    assert [upload.storage_key for upload in bench.housekeeping.sweep()] == [key]
+    assert bench.storage.head(key) is None
+    assert upload(bench, user, picture(1)) == key, "it can be uploaded again"
 
 
 def test_a_decoder_that_cannot_run_says_nothing_against_the_photos(bench: Bench, user: int) -> None:

@@ -63,7 +63,7 @@ def _run_well(bench: Bench, decoder: Decoder) -> None:
     user = bench.user()
     previews = Previews(bench.database, bench.storage, decoder, Arrivals())
     albums = Albums(bench.database, bench.jobs, lambda *_: LocalOrganizer())
-    verifying = Verifying(bench.database, bench.storage, bench.images)
+    verifying = Verifying(bench.database, bench.storage, bench.jobs, bench.images)
     queue = PostgresQueue(bench.database.conninfo)
     worker = Worker(bench.jobs, queue, verifying, previews, albums, bench.housekeeping)
     for month in (3, 6, 9):

@@ -64,11 +64,10 @@ def put_into_bin(conn: Connection, image_id: int) -> bool:
     return conn.execute(SQL["put_into_bin"], {"id": image_id}).fetchone() is not None
 
 
-def delete(conn: Connection, image_id: int) -> Doomed | None:
-    """Delete a photo's rows, and albums that held nothing else. The upload that is to go with it, or None: no photo."""
-    row = conn.execute(SQL["doom"], {"id": image_id}).fetchone()
-    if row is None:
-        return None
+def delete(conn: Connection, image_ids: Sequence[int]) -> list[Doomed]:
+    """Delete photos' rows, and albums that held nothing else. The uploads that are to go with those that were there."""
+    values = {"ids": list(image_ids)}
+    doomed = [Doomed(**row) for row in conn.execute(SQL["doom"], values).fetchall()]
     for statement in ("drop_albums", "delete"):
-        conn.execute(SQL[statement], {"id": image_id})
-    return Doomed(**row)
+        conn.execute(SQL[statement], values)
+    return doomed

@@ -66,19 +66,24 @@ select i.*, a.id as album_id from albums a join images i on i.id = a.cover_image
 -- put_into_bin: a photo that albums no longer show; one that is there already stays as it is
 update images set deleted_at = coalesce(deleted_at, now()) where id = %(id)s returning id
 
--- doom: the upload that a photo came of, so that its original goes
-update uploads set state = 'deleting', deleting_since = clock_timestamp()
- where storage_key = (select storage_key from images where id = %(id)s) and state <> 'deleting'
-returning id, user_id, storage_key, size_bytes, issued_at, region, parts ->> 'upload_id' as upload_id, deleting_since
+-- doom: the uploads that photos came of, so that their originals go; locked in the order in which register does
+with mine as (
+  select id from uploads
+   where storage_key in (select storage_key from images where id = any(%(ids)s)) and state <> 'deleting'
+   order by storage_key for update
+)
+update uploads u set state = 'deleting', deleting_since = clock_timestamp() from mine where u.id = mine.id
+returning u.id, u.user_id, u.storage_key, u.size_bytes, u.issued_at, u.region, u.parts ->> 'upload_id' as upload_id,
+          u.deleting_since
 
--- drop_albums: those that hold nothing but this photo; what its owner named stays
+-- drop_albums: those that hold nothing but these photos; what its owner named stays
 delete from albums a using album_images x
- where x.album_id = a.id and x.image_id = %(id)s and a.title_source = 'organizer'
-   and not exists (select from album_images y where y.album_id = a.id and y.image_id <> x.image_id)
+ where x.album_id = a.id and x.image_id = any(%(ids)s) and a.title_source = 'organizer'
+   and not exists (select from album_images y where y.album_id = a.id and y.image_id <> all(%(ids)s))
 
--- delete: a photo; its preview and thumb are discarded
+-- delete: photos; their previews and thumbs are discarded
 with photo as (
-  delete from images where id = %(id)s returning preview_key, thumb_key
+  delete from images where id = any(%(ids)s) returning preview_key, thumb_key
 )
 insert into discarded (storage_key, user_id)
 select distinct key, app_user() from photo cross join unnest(array[preview_key, thumb_key]) as key where key is not null

@@ -129,8 +129,8 @@ def complete(conn: Connection, job: Job, organized_by: str, result: dict[str, An
     return conn.execute(SQL["complete"], values).fetchone() is not None
 
 
-def fail(conn: Connection, job: Job, code: str, message: str) -> bool:
-    values = {"id": job.id, "fence": job.fence, "code": code, "message": message}
+def fail(conn: Connection, job: Job, code: str, message: str, result: dict[str, Any] | None = None) -> bool:
+    values = {"id": job.id, "fence": job.fence, "code": code, "message": message, "result": result and Jsonb(result)}
     return conn.execute(SQL["fail"], values).fetchone() is not None
 
 
