@@ -132,8 +132,8 @@ class Jobs:
             return self._fail(conn, job, code, message)
 
     def fail_damaged(self, conn: Connection, job: Job, error: NotAsDescribed, keys: Sequence[str]) -> bool:
-        """The same in the transaction that deletes the originals under these keys, which its owner is told."""
-        return self._fail(conn, job, error.error_code, str(error), {"damaged": list(keys)})
+        """The same in the transaction that deletes the originals under these keys; the job tells of them ever after."""
+        return self._fail(conn, job, error.error_code, str(error), {"damaged": [*_damaged(job), *keys]})
 
     def postpone(self, job: Job, delay: timedelta, error: MomentariumError) -> None:
         """Let go of the job; it is claimed again after `delay`."""
@@ -299,9 +299,13 @@ def _seconds_left(job: Job) -> float | None:
     return max(0.0, round(took.total_seconds() / (job.done - job.stage_began_at) * (job.total - job.done), 1))
 
 
+def _damaged(job: Job) -> list[str]:
+    keys: list[str] = (job.result_data or {}).get("damaged", [])
+    return keys
+
+
 def _status(job: Job, made: Sequence[Any]) -> JobStatus:
-    result = job.result_data or {}
-    report = result.get("organizer", {})
+    report = (job.result_data or {}).get("organizer", {})
     return JobStatus(
         id=job.id,
         import_id=job.import_id,
@@ -316,7 +320,7 @@ def _status(job: Job, made: Sequence[Any]) -> JobStatus:
         organizer_cost=report.get("cost"),
         error_code=job.error_code,
         error_message=job.error_message,
-        damaged=result.get("damaged", []),
+        damaged=_damaged(job),
         created_at=job.created_at,
         started_at=job.started_at,
         completed_at=job.completed_at,

@@ -114,6 +114,6 @@ class Jobs:
     def _note(self, status: JobStatus) -> None:
         """A job that failed is told again by every run, until it is retried or was cancelled on purpose."""
         self._jobs[str(status.id)] = status
-        losses.of_failed_job(self._journal, status)
+        losses.of_job(self._journal, status)
         if status.status is JobState.COMPLETED or status.error_code == "cancelled":
             self._journal.done_job(str(status.id))

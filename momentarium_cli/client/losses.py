@@ -27,8 +27,8 @@ def of_unknown_job(journal: Journal, job_id: str) -> Iterator[events.Warned]:
     yield from _told(journal, journal.lost(job_id))
 
 
-def of_failed_job(journal: Journal, job: JobStatus) -> None:
-    """What was damaged is told by the job itself."""
+def of_job(journal: Journal, job: JobStatus) -> None:
+    """What it found damaged; the job tells that itself."""
     if job.damaged:
         journal.lost(str(job.id), job.damaged)
 

@@ -281,13 +281,13 @@ class TestProving:
         assert (status.status, status.error_code) == (JobState.FAILED, "not_as_described")
         assert status.damaged == [keys[0]]
 
-    def test_it_is_told_until_its_job_is_retried(self, bench: Bench, user: int) -> None:
+    def test_it_is_told_ever_after(self, bench: Bench, user: int) -> None:
         keys, job = self.damaged(bench, user)
         with pytest.raises(NotAsDescribed):
             prove_those_of(bench, job)
         assert [status.damaged for status in bench.jobs.of_import(user, job.import_id)] == [[keys[0]]]
-        assert bench.jobs.retry(user, job.id).damaged == bench.jobs.status(user, job.id).damaged == []
-        assert bench.jobs.cancel(user, job.id).damaged == []
+        assert bench.jobs.retry(user, job.id).damaged == bench.jobs.status(user, job.id).damaged == [keys[0]]
+        assert bench.jobs.cancel(user, job.id).damaged == [keys[0]]
 
     def test_one_that_its_owner_deleted_meanwhile_is_not_to_be_uploaded_again(
         self, bench: Bench, user: int, monkeypatch: pytest.MonkeyPatch

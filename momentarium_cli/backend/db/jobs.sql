@@ -48,14 +48,15 @@ update processing_jobs set lease_until = clock_timestamp() where status = 'proce
 -- complete: a job's end, only for whoever still has it
 update processing_jobs
    set status = 'completed', lease_until = null, stage = null, done = total, completed_at = now(),
-       error_code = null, error_message = null, organized_by = %(organized_by)s, result_data = %(result)s
+       error_code = null, error_message = null, organized_by = %(organized_by)s,
+       result_data = coalesce(result_data, '{}') || %(result)s
  where id = %(id)s and fence = %(fence)s and status = 'processing'
 returning id
 
 -- fail: a job's end, only for whoever still has it
 update processing_jobs
    set status = 'failed', lease_until = null, completed_at = now(), error_code = %(code)s, error_message = %(message)s,
-       result_data = %(result)s
+       result_data = coalesce(%(result)s, result_data)
  where id = %(id)s and fence = %(fence)s and status = 'processing'
 returning id
 
@@ -69,7 +70,7 @@ returning *
 -- retry: a failed job from the beginning
 update processing_jobs
    set status = 'pending', fence = fence + 1, attempt = 0, stage = null, done = 0, completed_at = null,
-       error_code = null, error_message = null, result_data = null, deliver_after = now(), woken_at = now()
+       error_code = null, error_message = null, deliver_after = now(), woken_at = now()
  where id = %(id)s and status = 'failed'
 returning *
 

@@ -1,0 +1,61 @@
+"""What the journal takes to be in the library, and is not, is uploaded again."""
+
+from pathlib import Path
+
+import pytest
+
+from momentarium_cli.client import events
+from momentarium_cli.client.imports import Options
+from tests.client.conftest import Library
+from tests.client.photos import event
+from tests.client.runs import counts, names, run, summary
+
+WAIT = Options(timeout=60)
+
+
+def forget_jobs(library: Library) -> None:
+    """As a database that was restored from a backup without them; the objects stay."""
+    with library.server.database.administration() as conn:
+        for table in ("albums", "images", "uploads", "processing_jobs"):
+            conn.execute(f"delete from {table}")
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_photos_of_a_job_that_the_server_has_lost_are_sent_again(library: Library, folder: Path, wait: bool) -> None:
+    event(folder, 3)
+    with library.working():
+        run(library, folder, options=Options(wait=wait, timeout=60))
+    forget_jobs(library)
+    with library.working():
+        told = run(library, folder, options=WAIT)
+    assert counts(summary(told)) == {"uploaded": 3}
+    [warned] = [each for each in told if isinstance(each, events.Warned)]
+    assert warned.text.startswith("the server has lost 3 photos that it had")
+    assert [album.photos for album in summary(told).albums] == [3]
+    assert counts(summary(run(library, folder))) == {"unchanged": 3}
+
+
+def test_nothing_is_said_while_the_server_knows_them(library: Library, folder: Path) -> None:
+    event(folder, 3)
+    run(library, folder)
+    assert names(run(library, folder), events.Warned) == []
+
+
+def test_a_photo_that_was_found_damaged_is_sent_again_by_the_next_run(library: Library, folder: Path) -> None:
+    event(folder, 3)
+    run(library, folder)
+    with library.server.database.administration() as conn:
+        conn.execute("update images set verified = false")  # as where the store cannot tell
+    before = library.originals()
+    before[0].write_bytes(b"other bytes")
+    with library.working():
+        [job] = summary(run(library, folder, options=WAIT)).jobs
+    assert (job.error_code, job.damaged) == (
+        "not_as_described",
+        [f"originals/{library.account.user_id}/{before[0].name}"],
+    )
+    assert library.originals() == before[1:]
+    with library.working():
+        again = run(library, folder, options=WAIT)
+    assert counts(summary(again)) == {"unchanged": 2, "uploaded": 1}
+    assert library.originals() == before
