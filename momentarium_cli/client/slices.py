@@ -13,6 +13,7 @@ from momentarium_cli.client.work import Pace, Work
 _SLICE = 256  # files a request for URLs at most
 _SIGNED_SECONDS = 2.0  # for so long there are signed files, so that all are sent before they expire
 _GATHER_SECONDS = 0.5  # what is prepared in this time is signed by one request
+_AT_ONCE_BYTES = 8 << 20  # so little goes before it expires: it is signed before a pace is known
 
 
 class Slices:
@@ -45,11 +46,17 @@ class Slices:
         now = self._clock()
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[-1])
-        room = max(0, min(_SLICE, self._wanted - signed))
+        room = max(0, min(_SLICE, max(self._wanted, self._light) - signed))
         least = min(room, max(1, int(self._pace.per_second * _GATHER_SECONDS)))
         if len(self._ready) < least and (more or signed >= least):
             return []
         return [self._ready.popleft() for _ in range(min(room, len(self._ready)))]
+
+    @property
+    def _light(self) -> int:
+        """How many of the files that wait are few bytes together."""
+        sizes = itertools.accumulate(work.ready.size for work in itertools.islice(self._ready, _SLICE))
+        return sum(1 for _ in itertools.takewhile(_AT_ONCE_BYTES.__ge__, sizes))
 
     @property
     def _wanted(self) -> int:

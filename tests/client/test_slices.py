@@ -9,6 +9,7 @@ from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.records import File, FileState
 from momentarium_cli.client.slices import Slices
 from momentarium_cli.client.work import Progress, Work
+from momentarium_cli.photos.prepared import Prepared
 from tests.client.journals import STAT
 
 SENDERS = 8
@@ -32,14 +33,14 @@ def slices(clock: Clock) -> Slices:
     return Slices(Level(SENDERS), clock)
 
 
-def work() -> Work:
+def work(size: int = 5 << 20) -> Work:
     file = File(1, Path("a.jpg"), STAT, FileState.FOUND, "a.jpg", None, None, None, None, None, None, None, None)
-    return Work(file, Progress(uuid4(), 1))
+    return Work(file, Progress(uuid4(), 1), Prepared("ab" * 32, size, STAT, "image/jpeg"))
 
 
-def add(slices: Slices, number: int) -> None:
+def add(slices: Slices, number: int, *, size: int = 5 << 20) -> None:
     for _ in range(number):
-        slices.add(work())
+        slices.add(work(size))
 
 
 def go_at(slices: Slices, clock: Clock, per_second: int, seconds: int = 4) -> None:
@@ -60,6 +61,13 @@ def test_before_a_pace_is_known_only_what_keeps_the_senders_busy_is_signed(slice
     assert len(slices.take(0, more=True)) == AT_MOST
     assert slices.take(AT_MOST, more=True) == []
     assert len(slices.take(SENDERS, more=True)) == AT_MOST - SENDERS
+
+
+@pytest.mark.parametrize(("size", "at_once"), [(180_000, 46), (1_000, 256), (700_000, AT_MOST)])
+def test_small_files_do_not_wait_for_a_pace(slices: Slices, size: int, at_once: int) -> None:
+    add(slices, 300, size=size)
+    assert len(slices.take(0, more=True)) == at_once
+    assert slices.take(at_once, more=True) == []
 
 
 def test_the_pace_of_the_first_moment_counts(slices: Slices, clock: Clock) -> None:
