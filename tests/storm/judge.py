@@ -11,6 +11,9 @@ totals    a summary that does not add up; the last ones, where they are not what
 needless  an original sent although the store had it when its address was signed, or stored twice; one that a run which
           came to its end told, and that is told again (what a run that was cut short has stored, and that is touched
           before it is in a job, is looked at anew by the next)
+
+What a server forgot that was restored from a backup is told and sent again; what counts is what came after that. Where
+its store was restored as well, nothing is lost that was told before.
 """
 
 import hashlib
@@ -19,10 +22,11 @@ import os
 import stat
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -122,12 +126,20 @@ class Left:
         yield from self._lost_jobs()
         yield from self._doubled_albums()
         yield from doubled_photos(self.conn)
-        yield from needless(self.puts)
+        yield from needless(self.puts, self._forgotten())
 
     def _by_person(self) -> dict[int, list[Row]]:
         found: dict[int, list[Row]] = defaultdict(list)
         for run in self.runs:
             found[run["user_id"]].append(run)
+        return found
+
+    def _forgotten(self) -> dict[str, list[float]]:
+        """When, by key."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for run in self.runs:
+            for sha256 in run["forgotten"].get("sha256s", ()):
+                found[f"originals/{run['user_id']}/{sha256}"].append(run["forgotten"]["at"])
         return found
 
     def _lost_photos(self, user_id: int, folders: Folders) -> Iterator[str]:
@@ -140,10 +152,10 @@ class Left:
                 yield f"lost: photo {sha256} of user {user_id} has no row"
 
     def _lost_claims(self, user_id: int, runs: Sequence[Row]) -> Iterator[str]:
-        for run in runs:
-            for sha256 in run["uploaded"]:
-                if f"originals/{user_id}/{sha256}" not in self.originals:
-                    yield f"lost: {run['run']} said that {sha256} was uploaded, and it is not in the store"
+        for sha256, told in _tellings(runs, lambda forgotten: forgotten["gone"]).items():
+            if f"originals/{user_id}/{sha256}" not in self.originals:
+                names = ", ".join(run["run"] for run in told)
+                yield f"lost: {names} said that {sha256} was uploaded, and it is not in the store"
 
     def _lost_objects(self) -> Iterator[str]:
         for key, sha256 in self.originals.items():
@@ -208,23 +220,32 @@ def _unlike(run: Row, folders: Folders, *, is_last: bool) -> Iterator[str]:
         yield f"totals: {run['run']} ended with {run['code']} instead of {code}"
 
 
-def _told_twice(runs: Sequence[Row]) -> Iterator[str]:
+def _tellings(runs: Sequence[Row], is_void_after: Callable[[Row], bool]) -> dict[str, list[Row]]:
+    """The runs that told of each photo, by checksum; without those before it was forgotten in such a way."""
     telling: dict[str, list[Row]] = defaultdict(list)
     for run in runs:
+        if run["forgotten"] and is_void_after(run["forgotten"]):
+            for sha256 in run["forgotten"]["sha256s"]:
+                telling.pop(sha256, None)
         for sha256 in run["uploaded"]:
             telling[sha256].append(run)
-    for sha256, told in telling.items():
+    return telling
+
+
+def _told_twice(runs: Sequence[Row]) -> Iterator[str]:
+    for sha256, told in _tellings(runs, lambda _: True).items():
         if any(run["code"] in _CAME_TO_ITS_END for run in told[:-1]):
             names = ", ".join(run["run"] for run in told)
             yield f"needless: {sha256} was told {len(told)} times to be uploaded, by {names}"
 
 
-def needless(puts: Sequence[Row]) -> Iterator[str]:
-    """Originals that were sent once more. One that was still on its way when the next was signed is none of them: who
-    sent it was told nothing, or was killed."""
+def needless(puts: Sequence[Row], forgotten: Mapping[str, Sequence[float]] = MappingProxyType({})) -> Iterator[str]:
+    """Originals that were sent once more, and not because they had been forgotten. One that was still on its way when
+    the next was signed is none of them: who sent it was told nothing, or was killed."""
     taken: dict[str, list[Row]] = defaultdict(list)
     for put in sorted(puts, key=lambda put: float(put["began"])):
-        before = taken[put["key"]]
+        since = max((at for at in forgotten.get(put["key"], ()) if at <= put["began"]), default=0.0)
+        before = taken[put["key"]] = [earlier for earlier in taken[put["key"]] if earlier["ended"] > since]
         signed = datetime.strptime(put["signed"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
         if any(signed > earlier["ended"] + (earlier["ended"] - earlier["began"]) for earlier in before):
             yield f"needless: {put['key']} was signed and sent after it was stored"

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,8 @@ _ENDS = (*_CALM_ENDS, 5, 7, 143, -9)  # out of reach, or no room; a budget; told
 
 @dataclass
 class Person:
-    """`environment` is that of the program; `runs` gets a line of JSON for each run, and `problems` what went wrong."""
+    """`environment` is that of the program; `runs` gets a line of JSON for each run, and `problems` what went wrong.
+    `restore` makes the server forget some photos, and perhaps the store; it answers their checksums."""
 
     user_id: int
     folder: Path
@@ -29,6 +31,7 @@ class Person:
     hits: Path
     runs: Path
     seed: str
+    restore: Callable[[bool], Sequence[str]]
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -36,6 +39,7 @@ class Person:
         self.photos = Photos(self.folder, self.seed)
         self._random = random.Random(self.seed)
         self._number = 0
+        self._forgotten: dict[str, Any] = {}
 
     def live(self, more: Callable[[], bool]) -> None:
         try:
@@ -48,6 +52,11 @@ class Person:
         """When it is calm again: a run that ends what is left, and one that finds nothing to do."""
         for _ in range(2):
             self.run(None, [self.photos.main, self.photos.more], calm=True)
+
+    def lose_what_came_last(self) -> None:
+        """The server is restored from a backup that does not have it, with or without its store."""
+        gone = self._random.random() < 0.5
+        self._forgotten = {"sha256s": [*self.restore(gone)], "at": time.time(), "gone": gone}
 
     # --- runs
 
@@ -113,7 +122,9 @@ class Person:
             "code": code,
             "uploaded": [event["sha256"] for event in told if event["event"] == "uploaded"],
             "summary": summary,
+            "forgotten": self._forgotten,
         }
+        self._forgotten = {}
         with self.runs.open("a") as file:
             file.write(json.dumps(line) + "\n")
         self._check(code, said, calm, summary)
@@ -176,6 +187,12 @@ def _nothing_but_copies(person: Person) -> None:
     person.photos.copy()
 
 
+def _uploaded_and_then_lost(person: Person) -> None:
+    person.photos.arrive()
+    if person.run(None) in _CALM_ENDS:  # then the journal knows what the server has
+        person.lose_what_came_last()
+
+
 def _failed_before(person: Person) -> Sequence[object]:
     person.photos.close()
     person.run(None)
@@ -202,4 +219,5 @@ _PREPARATIONS: Mapping[str, Preparation] = {
     "forgotten": _failed_before,
     "renamed": _accepted_and_then_edited,
     "done": _nothing_but_copies,
+    "lost": _uploaded_and_then_lost,
 }

@@ -54,6 +54,7 @@ TRANSITIONS: Mapping[str, tuple[type, str]] = {
     "renamed": (Journal, "renamed"),
     "done": (Journal, "done"),
     "done_job": (Journal, "done_job"),
+    "lost": (Journal, "lost"),
     "note_speed": (Journal, "note_speed"),
 }
 CALLS = ("sign", "put", "process")

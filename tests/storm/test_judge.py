@@ -59,7 +59,7 @@ def put(key: str, signed: str = "20240501T100000Z", began: float = 1714557601, *
 
 
 def calm_runs(user: int, folder: Path, uploaded: list[str]) -> list[Row]:
-    common = {"user_id": user, "folders": [str(folder)], "calm": True, "code": 3}
+    common = {"user_id": user, "folders": [str(folder)], "calm": True, "code": 3, "forgotten": {}}
     counts = {"found": 6, "uploaded": 3, "duplicates": 1, "unchanged": 0, "skipped": 1, "failed": 1, "pending": 0}
     nothing = counts | {"uploaded": 0, "duplicates": 0, "unchanged": 4, "bytes_uploaded": 0}
     return [
@@ -137,6 +137,30 @@ def test_what_a_run_that_was_killed_told_may_be_told_again(left: Left) -> None:
     assert list(replace(left, runs=[killed, *left.runs]).findings()) == []
 
 
+def told_again(left: Left, gone: bool) -> tuple[Left, str]:
+    """A run that came to its end told all, the server forgot the first of them, and two runs tell of them again."""
+    sha256 = left.runs[0]["uploaded"][0]
+    forgotten = {"sha256s": [sha256], "at": 1714557700.0, "gone": gone}
+    earlier = {**left.runs[0], "run": "earlier", "calm": False}
+    return replace(left, runs=[earlier, {**left.runs[0], "forgotten": forgotten}, left.runs[1]]), sha256
+
+
+def test_what_was_forgotten_may_be_told_again_and_nothing_else(left: Left) -> None:
+    spoilt, sha256 = told_again(left, gone=False)
+    found = list(spoilt.findings())
+    assert len(found) == 2 and all("was told 2 times" in line for line in found), found
+    assert not any(sha256 in line for line in found)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_was_told_before_a_store_was_restored_may_be_gone_with_its_file(left: Left, gone: bool) -> None:
+    spoilt, sha256 = told_again(left, gone)
+    last = {**spoilt.runs[1], "uploaded": spoilt.runs[0]["uploaded"][1:]}
+    originals = {key: value for key, value in left.originals.items() if value != sha256}
+    found = list(replace(spoilt, runs=[spoilt.runs[0], last, spoilt.runs[2]], originals=originals).findings())
+    assert any(f"earlier said that {sha256}" in line for line in found) is not gone, found
+
+
 def test_a_photo_that_was_never_uploaded_is_found(left: Left, tmp_path: Path) -> None:
     (tmp_path / "photos" / "new.jpg").write_bytes(b"\xff\xd8\xff new")
     found = list(left.findings())
@@ -165,6 +189,11 @@ def test_what_was_signed_before_the_first_was_stored_may_come_later() -> None:
 def test_what_is_stored_twice_is_found() -> None:
     [found] = needless([put("a"), put("a", began=1714557604)])
     assert "a was stored twice" in found
+
+
+@pytest.mark.parametrize(("at", "found"), [(1714557602, 0), (1714557600, 1), (1714557605, 1)])
+def test_what_was_forgotten_in_between_is_sent_again(at: float, found: int) -> None:
+    assert len(list(needless([put("a"), put("a", began=1714557604)], {"a": [at]}))) == found
 
 
 # --- folders -------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ READ_ONLY = {
     "failed_before",
     "files",
     "known",
+    "latest_job",
     "same_file",
     "speed",
     "stored_of",
