@@ -12,7 +12,7 @@ from threading import Event
 
 from momentarium_cli.client.bandwidth import UNLIMITED, Bandwidth
 from momentarium_cli.client.transport import Transport
-from momentarium_cli.errors import AlreadyStored, Stopped
+from momentarium_cli.errors import AlreadyStored, MomentariumError, Stopped
 from momentarium_cli.models import Adopt, SignedPart, SignedRequest, UploadSlot
 from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
 from momentarium_cli.photos.scan import FileStat
@@ -23,14 +23,21 @@ _FICLONE = 0x40049409  # linux/fs.h: share the source's blocks with this file
 
 
 class Staging:
-    """A folder of the store that a client on the same file system may lay reflinks into."""
+    """A folder of the store that a client on the same file system may lay reflinks into. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._devices: dict[int, bool] = {}
+        self._given_up: set[Path] = set()
+
+    def give_up(self, path: Path) -> None:
+        """The store did not take this one; what it takes to prove a large file on a slow disk may be too long."""
+        self._given_up.add(path)
 
     def takes(self, path: Path, device: int) -> bool:
-        """Whether files of the device that this one is on can be laid; tried once with this one."""
+        """Whether this file can be laid: one of its device was tried once, and it was not given up."""
+        if path in self._given_up:
+            return False
         if device not in self._devices:
             name = self.lay(path)
             self._devices[device] = name is not None
@@ -167,6 +174,9 @@ class Sender:
             adopt = Adopt(staged=staged, headers=request.headers).model_dump_json().encode()
             with suppress(AlreadyStored):
                 self._transport.send("POST", request.url, {"Content-Type": "application/json"}, adopt)
+        except MomentariumError:
+            self._staging.give_up(path)
+            raise
         finally:
             self._staging.clear(staged)
         self._progress(prepared.size, prepared.size)

@@ -10,10 +10,10 @@ import pytest
 from momentarium_cli.client import send
 from momentarium_cli.client.send import Sender, Staging
 from momentarium_cli.client.transport import FixedServer, Transport
-from momentarium_cli.errors import AlreadyStored, Forbidden, Stopped
+from momentarium_cli.errors import AlreadyStored, Forbidden, ServerUnreachable, Stopped
 from momentarium_cli.models import SignedRequest, UploadSlot, UploadStatus
 from momentarium_cli.photos.preview import ChangedWhileRead, Prepared, prepare
-from tests.client.loopback import Loopback, Reply, in_turn, loopback, problem
+from tests.client.loopback import Drop, Loopback, Reply, Request, in_turn, loopback, problem
 from tests.client.photos import dated
 
 STORED = Reply(201, b"")
@@ -147,6 +147,29 @@ def test_a_reflink_is_adopted_and_cleared_away(
     assert b'"staged":' in sending.server.requests[-1].body
     assert list(staging.folder.iterdir()) == []
     assert sum(sending.told) == sending.prepared.size
+
+
+def test_a_photo_whose_adoption_failed_goes_up_as_bytes(
+    sending: Sending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large one on a slow disk takes longer to prove than is waited for."""
+    monkeypatch.setattr(send, "_reflink", lambda source, target: target.write_bytes(source.read_bytes()))
+    staging = Staging(tmp_path / "incoming")
+    staging.folder.mkdir()
+    sending.server.answer = drop_adoptions
+    with pytest.raises(ServerUnreachable):
+        sending.send(staging)
+    assert not staging.takes(sending.path, sending.prepared.stat.dev), "it is not signed as a reflink again"
+    sending.send(staging)
+    assert [request.method for request in sending.server.requests] == ["PUT", "POST", "PUT", "PUT"]
+    assert staging.takes(dated(tmp_path / "b.jpg"), sending.prepared.stat.dev)
+    assert list(staging.folder.iterdir()) == []
+
+
+def drop_adoptions(request: Request) -> Reply:
+    if request.method == "POST":
+        raise Drop
+    return STORED
 
 
 def test_a_reflink_across_file_systems_is_not_made(tmp_path: Path) -> None:
