@@ -7,16 +7,14 @@ So every file's bytes are read once for checksum and preview, and once more to b
 import itertools
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event as StopEvent
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from momentarium_cli.client import events
@@ -25,8 +23,9 @@ from momentarium_cli.client.bandwidth import Bandwidth
 from momentarium_cli.client.concurrency import Level
 from momentarium_cli.client.events import Event
 from momentarium_cli.client.journal import Journal
-from momentarium_cli.client.records import Stored, is_same_file
-from momentarium_cli.client.retries import TRIES, Retries
+from momentarium_cli.client.outcomes import Outcomes
+from momentarium_cli.client.preparation import Describe, Preparation, Preparer
+from momentarium_cli.client.retries import Retries
 from momentarium_cli.client.send import Sender, Staging
 from momentarium_cli.client.senders import Senders
 from momentarium_cli.client.slices import Slices
@@ -40,30 +39,14 @@ from momentarium_cli.errors import (
     StorageUnavailable,
     Throttled,
 )
-from momentarium_cli.models import PreviewFile, UploadFile, UploadSlot, UploadStatus
+from momentarium_cli.models import UploadFile, UploadSlot, UploadStatus
 from momentarium_cli.photos.checksum import WHOLE_UP_TO_1_GIB, Cut
-from momentarium_cli.photos.decode import DecodeFailed
-from momentarium_cli.photos.metadata import Described
-from momentarium_cli.photos.prepared import ChangedWhileRead, Prepared
+from momentarium_cli.photos.prepared import ChangedWhileRead
 
 log = logging.getLogger(__name__)
 
 _AHEAD_FILES, _AHEAD_BYTES = 512, 32 << 20  # prepared photos that wait, and their previews in memory
 _LOOK_SECONDS, _ENDING_SECONDS, _GATHERED_SECONDS = 0.1, 0.02, 0.02
-
-
-class Preparer(Protocol):
-    """What makes checksums, and previews or none: a Decoder or a Hasher."""
-
-    ahead: int  # how many tasks keep it busy
-
-    def prepare(self, path: Path, cut: Cut = ...) -> Future[Prepared]: ...
-
-
-class Describe(Protocol):
-    """What reads metadata of files, each given with its mtime: a Decoder's."""
-
-    def __call__(self, files: Sequence[tuple[Path, int]]) -> Future[list[Described | Exception]]: ...
 
 
 class Uploader:
@@ -91,23 +74,19 @@ class Uploader:
         meanwhile: Callable[[], Iterator[Event]] = lambda: iter(()),
         bandwidth: Bandwidth | None = None,
     ) -> None:
-        self._region, self._cut = region, cut
-        self._api, self._journal, self._preparer, self._describe = api, journal, preparer, describe
-        self._import_id, self._staging, self._stored, self._stop = import_id, staging, stored, stop
+        self._api, self._import_id, self._region = api, import_id, region
+        self._staging, self._stop = staging, stop
         self._level = level or Level()
         self._meanwhile = meanwhile
         self._moved: SimpleQueue[tuple[int, int]] = SimpleQueue()
         self._sender = Sender(api.transport, self._move, staging, stop, break_off or stop, bandwidth)
         self._retries, self._slices = Retries(), Slices(self._level)
-        self._preparing: dict[Future[Prepared], Work] = {}
-        self._describing: dict[Future[list[Described | Exception]], Work] = {}
+        self._outcomes = Outcomes(journal, self._slices.add, stored)
+        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
+        self._preparation = Preparation(preparer, describe, cut, journal, self._outcomes, self._done.put)
         self._signing: dict[Future[list[UploadSlot]], list[Work]] = {}
         self._sending: dict[Future[None], Work] = {}
         self._sent: list[Work] = []  # of which the journal does not know yet
-        self._done: SimpleQueue[Future[Any]] = SimpleQueue()
-        self._preview_bytes = 0  # in memory
-        self._twins: dict[str, list[Work]] = {}  # by checksum: those that wait for the first of them
-        self._ending: deque[Iterator[Event | None]] = deque()  # batches whose files are all settled
 
     def events(self, loads: Iterable[Load]) -> Iterator[Event]:
         """Uploaded, Duplicate, Unchanged, Failed, Warned and Sent, and what `stored` yields.
@@ -118,7 +97,7 @@ class Uploader:
         with self._threads() as (signer, senders):
             while self._fill(waiting) or self._busy:
                 self._sign(signer)
-                yield from self._end_batches()
+                yield from self._outcomes.end_batches()
                 yield from self._settle(senders)
                 yield from self._drain_moved()
                 yield from self._meanwhile()
@@ -134,37 +113,32 @@ class Uploader:
             try:
                 yield signer, senders
             finally:
-                under_way: list[Future[Any]] = [*self._under_preparation, *self._signing, *self._sending]
+                under_way: list[Future[Any]] = [*self._preparation.under_way, *self._signing, *self._sending]
                 for future in under_way:
                     future.cancel()
 
     @property
     def _busy(self) -> bool:
-        return bool(self._under_preparation or self._slices or self._signing or self._sending or self._ending)
-
-    @property
-    def _under_preparation(self) -> list[Future[Any]]:
-        return [*self._preparing, *self._describing]
+        return bool(
+            self._preparation.under_way or self._slices or self._signing or self._sending or self._outcomes.batches_end
+        )
 
     def _fill(self, waiting: Iterator[Work]) -> bool:
         """Have files prepared as long as there is room; whether there may be more to come."""
         while not self._stop.is_set():
-            if len(self._preparing) >= self._preparer.ahead or self._is_full:
+            if self._preparation.is_busy or self._is_full:
                 return True
             work = next(waiting, None)
             if work is None:
                 return False
-            self._prepare(work)
+            self._preparation.begin(work)
         return False
 
     @property
     def _is_full(self) -> bool:
         signing = sum(map(len, self._signing.values()))
-        files = len(self._under_preparation) + len(self._slices) + signing + len(self._sending)
-        return files >= _AHEAD_FILES or self._preview_bytes >= _AHEAD_BYTES
-
-    def _prepare(self, work: Work) -> None:
-        self._began(self._preparer.prepare(work.file.path, self._cut), self._preparing, work)
+        files = len(self._preparation.under_way) + len(self._slices) + signing + len(self._sending)
+        return files >= _AHEAD_FILES or self._outcomes.preview_bytes >= _AHEAD_BYTES
 
     def _began(self, future: Future[Any], under_way: dict[Future[Any], Any], work: Any) -> None:
         under_way[future] = work
@@ -176,12 +150,17 @@ class Uploader:
         """Have the next files signed, one slice at a time."""
         if self._signing or self._stop.is_set():
             return
-        slice_ = self._slices.take(len(self._sending), more=bool(self._under_preparation))
+        slice_ = self._slices.take(len(self._sending), more=bool(self._preparation.under_way))
         if slice_:
             self._began(signer.submit(self._slots, slice_), self._signing, slice_)
 
     def _slots(self, slice_: list[Work]) -> list[UploadSlot]:
-        return self._api.generate_urls([self._described(work) for work in slice_], self._import_id, self._region())
+        return self._api.generate_urls([self._asked(work) for work in slice_], self._import_id, self._region())
+
+    def _asked(self, work: Work) -> UploadFile:
+        return work.to_sign(
+            reflinked=self._staging is not None and self._staging.takes(work.file.path, work.ready.stat.dev)
+        )
 
     def _signed(self, slice_: list[Work], future: Future[list[UploadSlot]], senders: Senders) -> Iterator[Event]:
         try:
@@ -197,26 +176,10 @@ class Uploader:
         now = time.monotonic()
         for work, slot in zip(slice_, slots, strict=True):
             if slot.status is UploadStatus.DUPLICATE:
-                yield from self._duplicate(work, image_id=slot.image_id)
+                yield from self._outcomes.duplicate(work, image_id=slot.image_id)
             else:
                 work.signed_at = now
                 self._began(senders.submit(partial(self._send, work, slot)), self._sending, work)
-
-    def _described(self, work: Work) -> UploadFile:
-        prepared = work.ready
-        reflinked = self._staging is not None and self._staging.takes(work.file.path, prepared.stat.dev)
-        preview = None
-        if prepared.preview and prepared.preview_sha256:
-            preview = PreviewFile(size_bytes=len(prepared.preview), sha256=prepared.preview_sha256)
-        return UploadFile(
-            filename=work.file.filename,
-            content_type=prepared.content_type,
-            size_bytes=prepared.size,
-            sha256=prepared.sha256,
-            preview=preview,
-            parts=None if reflinked else prepared.parts,
-            reflinked=reflinked,
-        )
 
     def _send(self, work: Work, slot: UploadSlot) -> None:
         work.waited = time.monotonic() - work.signed_at
@@ -252,74 +215,25 @@ class Uploader:
     def _ended(self) -> Iterator[Future[Any]]:
         time.sleep(_GATHERED_SECONDS)
         try:
-            yield self._done.get(timeout=_ENDING_SECONDS if self._ending else _LOOK_SECONDS)
+            yield self._done.get(timeout=_ENDING_SECONDS if self._outcomes.batches_end else _LOOK_SECONDS)
         except Empty:
             return
         for _ in range(self._done.qsize()):
             yield self._done.get()
 
     def _settled_one(self, future: Future[Any], senders: Senders) -> Iterator[Event]:
-        if future in self._preparing:
-            yield from self._prepared(self._preparing.pop(future), future)
-        elif future in self._describing:
-            yield from self._was_described(self._describing.pop(future), future)
+        if future in self._sending:
+            yield from self._was_sent(self._sending.pop(future), future)
         elif future in self._signing:
             yield from self._signed(self._signing.pop(future), future, senders)
         else:
-            yield from self._was_sent(self._sending.pop(future), future)
-
-    def _end_batches(self) -> Iterator[Event]:
-        """One after another, and without waiting for what they wait for."""
-        while self._ending:
-            for event in self._ending[0]:
-                if event is None:
-                    return
-                yield event
-            self._ending.popleft()
-
-    def _prepared(self, work: Work, future: Future[Prepared]) -> Iterator[Event]:
-        try:
-            work.prepared = future.result()
-        except ChangedWhileRead as error:
-            yield from self._changed(work, str(error))
-        except (OSError, ValueError, DecodeFailed) as error:
-            yield from self._failed(work, getattr(error, "strerror", None) or str(error))
-        else:
-            self._preview_bytes += work.preview_bytes
-            if is_same_file(work.file.stat, work.prepared.stat):
-                yield from self._queue(work, work.prepared)
-            else:
-                asked = self._describe([(work.file.path, work.prepared.stat.mtime_ns)])
-                self._began(asked, self._describing, work)
-
-    def _was_described(self, work: Work, future: Future[list[Described | Exception]]) -> Iterator[Event]:
-        """A file that changed since the first pass: its metadata may have, too."""
-        [described] = future.result()
-        if isinstance(described, Described):
-            self._journal.described(work.file.id, described)
-        else:
-            log.info("%s: its metadata cannot be read anew: %s", work.file.path, described)
-        yield from self._queue(work, work.ready)
-
-    def _queue(self, work: Work, prepared: Prepared) -> Iterator[Event]:
-        twin = self._journal.twin(prepared.sha256, work.file.id)
-        if twin == work.file.path:
-            self._journal.as_before(work.file.id, prepared.sha256)
-            yield events.Unchanged(work.file.path)
-            self._settled(work)
-        elif twin is not None:
-            yield from self._duplicate(work, twin=twin)
-        elif prepared.sha256 in self._twins:
-            self._twins[prepared.sha256].append(work)
-        else:
-            self._twins[prepared.sha256] = []
-            self._slices.add(work)
+            yield from self._preparation.settle(future)
 
     def _was_sent(self, work: Work, future: Future[None]) -> Iterator[Event]:
         try:
             future.result()
         except ChangedWhileRead as error:
-            yield from self._changed(work, str(error))
+            yield from self._preparation.changed(work, str(error))
         except Stopped:
             return  # it is pending, for the next run
         except MomentariumError as error:
@@ -329,7 +243,7 @@ class Uploader:
                 self._api.transport.server.revive()
             yield from self._again(work, error)
         except OSError as error:
-            yield from self._failed(work, error.strerror or str(error))
+            yield from self._outcomes.failed(work, error.strerror or str(error))
         else:
             self._sent.append(work)
 
@@ -338,20 +252,10 @@ class Uploader:
         sent, self._sent = self._sent, []
         if not sent:
             return
-        self._journal.stored(map(_stored, sent))
-        for work in sent:
-            yield from self._was_stored(work)
-
-    def _was_stored(self, work: Work) -> Iterator[Event]:
-        self._retries.stored()
-        self._slices.stored()
-        file, prepared = work.file, work.ready
-        if prepared.decode_error:
-            yield events.Warned(file.path, f"uploaded without a preview: {prepared.decode_error}")
-        yield events.Uploaded(file.path, prepared.size, prepared.sha256)
-        for twin in self._twins.pop(prepared.sha256, ()):
-            yield from self._duplicate(twin, twin=file.path)
-        self._settled(work)
+        for _ in sent:
+            self._retries.stored()
+            self._slices.stored()
+        yield from self._outcomes.stored(sent)
 
     def _again(self, work: Work, error: MomentariumError) -> Iterator[Event]:
         """It is signed anew and sent again, for as long as there is hope."""
@@ -362,48 +266,9 @@ class Uploader:
         if self._retries.is_hopeless:
             raise error
         if delay is None:
-            yield from self._failed(work, str(error))
+            yield from self._outcomes.failed(work, str(error))
         else:
             self._slices.again(work, delay)
-
-    def _changed(self, work: Work, reason: str) -> Iterator[Event]:
-        """A file that changes is read anew a few times; what goes on changing is for the next run."""
-        work.attempts.tries += 1
-        waiting = self._twins.pop(work.prepared.sha256, []) if work.prepared else []
-        if work.attempts.tries < TRIES:
-            self._forget(work)
-            self._prepare(work)
-        else:
-            yield from self._failed(work, reason)
-        for twin in waiting:
-            yield from self._queue(twin, twin.ready)
-
-    def _duplicate(self, work: Work, *, image_id: int | None = None, twin: Path | None = None) -> Iterator[Event]:
-        prepared = work.ready
-        self._journal.duplicate(work.file.id, prepared.sha256)
-        yield events.Duplicate(work.file.path, image_id, twin)
-        if image_id is not None:
-            for other in self._twins.pop(prepared.sha256, ()):
-                yield from self._duplicate(other, image_id=image_id)
-        self._settled(work)
-
-    def _failed(self, work: Work, reason: str) -> Iterator[Event]:
-        self._journal.failed(work.file.id, reason)
-        yield events.Failed(work.file.path, reason)
-        for twin in self._twins.pop(work.prepared.sha256, []) if work.prepared else ():
-            yield from self._queue(twin, twin.ready)
-        self._settled(work)
-
-    def _settled(self, work: Work) -> None:
-        self._forget(work)
-        work.batch.left -= 1
-        if work.batch.left == 0:
-            self._ending.append(self._stored(work.batch.id))
-
-    def _forget(self, work: Work) -> None:
-        """What was prepared takes memory."""
-        self._preview_bytes -= work.preview_bytes
-        work.prepared = None
 
     def _drain_moved(self) -> Iterator[Event]:
         done = sent = 0
@@ -413,10 +278,3 @@ class Uploader:
             sent += max(0, more_sent)
         if done or sent:
             yield events.Sent(done, sent)
-
-
-def _stored(work: Work) -> Stored:
-    file, prepared = work.file, work.ready
-    assert file.storage_key is not None  # noqa: S101 -- it was sent
-    shown = (prepared.width, prepared.height) if prepared.width and prepared.height else None
-    return Stored(file.id, prepared.sha256, file.storage_key, prepared.decode_error, shown, prepared.stat)

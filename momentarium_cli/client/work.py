@@ -8,7 +8,7 @@ from uuid import UUID
 
 from momentarium_cli.client.records import File
 from momentarium_cli.client.retries import Attempts
-from momentarium_cli.models import MAX_PARTS
+from momentarium_cli.models import MAX_PARTS, PreviewFile, UploadFile
 from momentarium_cli.photos.prepared import Prepared
 
 _PACE_SECONDS = (0.2, 10.0)  # shorter times tell nothing, and longer ones what once was
@@ -53,6 +53,21 @@ class Work:
         """What was prepared; only such work is signed, sent, or waits for a twin."""
         assert self.prepared is not None  # noqa: S101 -- see above
         return self.prepared
+
+    def to_sign(self, *, reflinked: bool) -> UploadFile:
+        """What the server is asked for; what is reflinked is never cut."""
+        prepared, preview = self.ready, None
+        if prepared.preview and prepared.preview_sha256:
+            preview = PreviewFile(size_bytes=len(prepared.preview), sha256=prepared.preview_sha256)
+        return UploadFile(
+            filename=self.file.filename,
+            content_type=prepared.content_type,
+            size_bytes=prepared.size,
+            sha256=prepared.sha256,
+            preview=preview,
+            parts=None if reflinked else prepared.parts,
+            reflinked=reflinked,
+        )
 
     @property
     def preview_bytes(self) -> int:

@@ -22,9 +22,9 @@ from momentarium_cli.client import database, poll, retries, send, transport
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.journal import Journal
 from momentarium_cli.client.plan import Plan as UploadPlan
+from momentarium_cli.client.preparation import Preparation
 from momentarium_cli.client.sightings import Sightings
 from momentarium_cli.client.transport import Transport
-from momentarium_cli.client.upload import Uploader
 from tests.chaos.points import around, hurry, put
 
 READ_SECONDS = 4.0  # before an answer counts as stalled
@@ -183,18 +183,18 @@ def _meddle(times: int) -> None:
             if changed[path] <= times:
                 _change(path)
 
-    prepare, look = Uploader._prepare, send._check_unchanged
+    begin, look = Preparation.begin, send._check_unchanged
 
-    def prepared(self: Uploader, work: Any) -> None:
+    def begun(self: Preparation, work: Any) -> None:
         if work.file.path.name.startswith(VANISHES):
             work.file.path.unlink(missing_ok=True)
-        prepare(self, work)
+        begin(self, work)
 
     def looked(path: Path, *arguments: Any) -> None:
         look(path, *arguments)
         change(path)
 
-    put(Uploader, _prepare=prepared)
+    put(Preparation, begin=begun)
     put(send, _check_unchanged=looked)
 
 
