@@ -196,7 +196,9 @@ class Journal:
 
     def lost(self, job_id: str, storage_keys: Collection[str] | None = None) -> int:
         """The library does not have what a job was to bring into it: all of its photos, where the server does not know
-        the job any more, or those under some keys. They are tried again, as are their twins. Returns how many."""
+        the job any more, or those under some keys. They are tried again, as are their twins. Returns how many.
+
+        Whatever has lost a job may have lost what is in the library by no job of this journal, too."""
         batch = "batch = (select id from batches where job_id = ?)"
         rows = self.db.all(f"select id, sha256, storage_key from files where state = 'accepted' and {batch}", (job_id,))  # noqa: S608
         lost = [(id_, sha256) for id_, sha256, key in rows if storage_keys is None or key in storage_keys]
@@ -211,8 +213,16 @@ class Journal:
             )
             self.db.note("update files set was_sha256 = null where was_sha256 is not null")
             if storage_keys is None:
+                self._let_lone_duplicates_go()
                 self.db.note("update batches set state = 'done', job_id = null where job_id = ?", (job_id,))
         return len(lost)
+
+    def _let_lone_duplicates_go(self) -> None:
+        """Duplicates of no file here: they were touched, or theirs was edited, or only the server had it."""
+        self.db.note(
+            "update files set state = 'found', sha256 = null where state = 'duplicate' and not exists"
+            " (select 1 from files first where first.sha256 = files.sha256 and first.state in ('stored', 'accepted'))"
+        )
 
     # --- speed ---------------------------------------------------------------------------------------------------
 

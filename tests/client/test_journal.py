@@ -245,6 +245,19 @@ def test_all_that_a_lost_job_was_to_bring_is_tried_again_with_its_twins(journal:
     assert journal.latest_job() == str(first)
 
 
+def test_a_duplicate_of_none_here_is_tried_again_when_a_job_was_lost(journal: Journal) -> None:
+    first, second = UUID(str(uuid7())), UUID(str(uuid7()))
+    [kept] = accepted(journal, first, "/p/kept.jpg")
+    accepted(journal, second, "/p/lost.jpg")
+    journal.duplicate(found(journal, "/p/twin.jpg"), kept)
+    journal.as_before(found(journal, "/p/touched.jpg"), SHA)
+    assert journal.lost(str(second), []) == 0
+    assert state_of(journal, "/p/touched.jpg") is FileState.DUPLICATE, "what was damaged says nothing of others"
+    assert journal.lost(str(second)) == 1
+    states = {name: state_of(journal, f"/p/{name}.jpg") for name in ("twin", "touched")}
+    assert states == {"twin": FileState.DUPLICATE, "touched": FileState.FOUND}
+
+
 def test_what_was_once_in_the_library_is_asked_for_when_something_was_lost(journal: Journal) -> None:
     job_id = UUID(str(uuid7()))
     [sha256] = accepted(journal, job_id, "/p/a.jpg")

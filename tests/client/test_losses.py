@@ -1,5 +1,7 @@
 """What the journal takes to be in the library, and is not, is uploaded again."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,11 @@ import pytest
 from momentarium_cli.client import events
 from momentarium_cli.client.imports import Options
 from tests.client.conftest import Library
-from tests.client.photos import event
+from tests.client.photos import dated, event
 from tests.client.runs import counts, names, run, summary
 
 WAIT = Options(timeout=60)
+HOUR = 3600 * 10**9
 
 
 def forget_jobs(library: Library) -> None:
@@ -33,6 +36,25 @@ def test_photos_of_a_job_that_the_server_has_lost_are_sent_again(library: Librar
     assert warned.text.startswith("the server has lost 3 photos that it had")
     assert [album.photos for album in summary(told).albums] == [3]
     assert counts(summary(run(library, folder))) == {"unchanged": 3}
+
+
+def test_a_photo_that_was_touched_since_is_sent_again(library: Library, folder: Path) -> None:
+    touched, *_ = event(folder, 3)
+    run(library, folder)
+    os.utime(touched, ns=(0, touched.stat().st_mtime_ns + HOUR))
+    assert counts(summary(run(library, folder))) == {"unchanged": 3}
+    forget_jobs(library)
+    assert counts(summary(run(library, folder))) == {"uploaded": 3}
+
+
+def test_a_photo_is_sent_again_of_which_a_copy_alone_is_left(library: Library, folder: Path) -> None:
+    edited, *_ = event(folder, 3)
+    shutil.copyfile(edited, folder / "copy.jpg")
+    run(library, folder)
+    dated(edited, seed=9)
+    assert counts(summary(run(library, folder))) == {"uploaded": 1, "unchanged": 3}
+    forget_jobs(library)
+    assert counts(summary(run(library, folder))) == {"uploaded": 4}
 
 
 def test_nothing_is_said_while_the_server_knows_them(library: Library, folder: Path) -> None:
