@@ -126,7 +126,9 @@ class Left:
         yield from self._lost_jobs()
         yield from self._doubled_albums()
         yield from doubled_photos(self.conn)
-        yield from needless(self.puts, self._forgotten())
+        yield from needless(
+            self.puts, self._moments(lambda _: True), self._moments(lambda forgotten: forgotten["gone"])
+        )
 
     def _by_person(self) -> dict[int, list[Row]]:
         found: dict[int, list[Row]] = defaultdict(list)
@@ -134,12 +136,13 @@ class Left:
             found[run["user_id"]].append(run)
         return found
 
-    def _forgotten(self) -> dict[str, list[float]]:
-        """When, by key."""
+    def _moments(self, counts: Callable[[Row], bool]) -> dict[str, list[float]]:
+        """When photos were forgotten in such a way, by key."""
         found: dict[str, list[float]] = defaultdict(list)
         for run in self.runs:
-            for sha256 in run["forgotten"].get("sha256s", ()):
-                found[f"originals/{run['user_id']}/{sha256}"].append(run["forgotten"]["at"])
+            if run["forgotten"] and counts(run["forgotten"]):
+                for sha256 in run["forgotten"]["sha256s"]:
+                    found[f"originals/{run['user_id']}/{sha256}"].append(run["forgotten"]["at"])
         return found
 
     def _lost_photos(self, user_id: int, folders: Folders) -> Iterator[str]:
@@ -239,21 +242,39 @@ def _told_twice(runs: Sequence[Row]) -> Iterator[str]:
             yield f"needless: {sha256} was told {len(told)} times to be uploaded, by {names}"
 
 
-def needless(puts: Sequence[Row], forgotten: Mapping[str, Sequence[float]] = MappingProxyType({})) -> Iterator[str]:
-    """Originals that were sent once more, and not because they had been forgotten. One that was still on its way when
-    the next was signed is none of them: who sent it was told nothing, or was killed."""
+Moments = Mapping[str, Sequence[float]]
+_NEVER: Moments = MappingProxyType({})
+
+
+def needless(puts: Sequence[Row], forgotten: Moments = _NEVER, gone: Moments = _NEVER) -> Iterator[str]:
+    """Originals that were sent once more, and not because they had been forgotten; or stored once more, and not because
+    they were gone. One that was still on its way when the next was signed is none of them: who sent it was told
+    nothing, or was killed."""
     taken: dict[str, list[Row]] = defaultdict(list)
     for put in sorted(puts, key=lambda put: float(put["began"])):
-        since = max((at for at in forgotten.get(put["key"], ()) if at <= put["began"]), default=0.0)
-        before = taken[put["key"]] = [earlier for earlier in taken[put["key"]] if earlier["ended"] > since]
-        signed = datetime.strptime(put["signed"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
-        if any(signed > earlier["ended"] + (earlier["ended"] - earlier["began"]) for earlier in before):
+        before = taken[put["key"]]
+        known = [earlier for earlier in before if _is_known(earlier, _latest(forgotten, put))]
+        if any(_signed(put) > earlier["ended"] + (earlier["ended"] - earlier["began"]) for earlier in known):
             yield f"needless: {put['key']} was signed and sent after it was stored"
         good = 200 <= put["status"] < 300
-        if good and any(earlier["status"] < 300 and earlier["passed_on"] for earlier in before):
+        there = [earlier for earlier in before if earlier["ended"] > _latest(gone, put)]
+        if good and any(earlier["status"] < 300 and earlier["passed_on"] for earlier in there):
             yield f"needless: {put['key']} was stored twice"
         if good or put["status"] == 412:
             before.append(put)
+
+
+def _latest(moments: Moments, put: Row) -> float:
+    return max((at for at in moments.get(put["key"], ()) if at <= put["began"]), default=0.0)
+
+
+def _is_known(put: Row, since: float) -> bool:
+    """Whether it was signed and stored since then, as far as whole seconds say."""
+    return put["ended"] > since and _signed(put) + 1 > since
+
+
+def _signed(put: Row) -> float:
+    return datetime.strptime(put["signed"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
 
 
 def _lines(path: Path) -> list[Row]:

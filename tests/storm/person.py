@@ -22,7 +22,7 @@ _ENDS = (*_CALM_ENDS, 5, 7, 143, -9)  # out of reach, or no room; a budget; told
 @dataclass
 class Person:
     """`environment` is that of the program; `runs` gets a line of JSON for each run, and `problems` what went wrong.
-    `restore` makes the server forget some photos, and perhaps the store; it answers their checksums."""
+    `restore` makes the server forget so many jobs, and perhaps the store their photos; it answers their checksums."""
 
     user_id: int
     folder: Path
@@ -31,7 +31,7 @@ class Person:
     hits: Path
     runs: Path
     seed: str
-    restore: Callable[[bool], Sequence[str]]
+    restore: Callable[[int, bool], Sequence[str]]
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -55,8 +55,8 @@ class Person:
 
     def lose_what_came_last(self) -> None:
         """The server is restored from a backup that does not have it, with or without its store."""
-        gone = self._random.random() < 0.5
-        self._forgotten = {"sha256s": [*self.restore(gone)], "at": time.time(), "gone": gone}
+        jobs, gone = self._random.choice((1, 1, 2)), self._random.random() < 0.5
+        self._forgotten = {"sha256s": [*self.restore(jobs, gone)], "at": time.time(), "gone": gone}
 
     # --- runs
 
@@ -188,7 +188,10 @@ def _nothing_but_copies(person: Person) -> None:
 
 
 def _uploaded_and_then_lost(person: Person) -> None:
+    """Some of them were touched in between, and are in no job of the journal any more."""
     person.photos.arrive()
+    person.run(None)
+    person.photos.touch()
     if person.run(None) in _CALM_ENDS:  # then the journal knows what the server has
         person.lose_what_came_last()
 

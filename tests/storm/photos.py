@@ -109,6 +109,11 @@ class Photos:
             found = path.stat()
             os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + by))
 
+    def touch(self) -> None:
+        """The first photos of the latest event, as a program does that writes them again as they are."""
+        for path in self._files(self.main / f"event {self._events}")[:2]:
+            path.touch()
+
     def edit(self, times: int = 1) -> None:
         """Other bytes under the name of one of the latest."""
         for path in sorted(self._files(self.main), key=lambda path: path.stat().st_mtime_ns)[-times:]:

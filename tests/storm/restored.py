@@ -1,15 +1,16 @@
-"""What a server has lost that was restored from a backup: the last job of a user, and the photos that came by it."""
-
-from collections.abc import Sequence
+"""What a server has lost that was restored from a backup: the last jobs of a user, and the photos that came by them."""
 
 from momentarium_cli.backend.db.pool import Database
 
-_LAST_JOB = """
-select id, image_keys, status from processing_jobs where user_id = %(user_id)s order by id desc limit 1
+_LOCK = "select from users where id = %(user_id)s for update"  # first, as the worker does
+_LAST_JOBS = """
+select id, image_keys from processing_jobs where user_id = %(user_id)s and not exists
+  (select from processing_jobs where user_id = %(user_id)s and status <> 'completed')
+ order by id desc limit %(jobs)s
 """
-_ONLY_OF_IT = """
-select key from unnest(%(keys)s::text[]) as key where not exists
-  (select from processing_jobs where user_id = %(user_id)s and id <> %(job_id)s and key = any(image_keys))
+_ONLY_OF_THEM = """
+select distinct key from unnest(%(keys)s::text[]) as key where not exists
+  (select from processing_jobs where user_id = %(user_id)s and id <> all(%(job_ids)s) and key = any(image_keys))
 """
 _AS_BEFORE = (
     "update users set library_version = library_version + 1 where id = %(user_id)s",
@@ -19,20 +20,23 @@ _AS_BEFORE = (
     " and not exists (select from album_images x where x.album_id = a.id)",
     "delete from albums a where user_id = %(user_id)s and kind = 'trip'"
     " and not exists (select from albums member where member.parent_id = a.id)",
-    "update albums set job_id = (select id from processing_jobs where user_id = %(user_id)s and id < %(job_id)s"
-    " and status = 'completed' order by id desc limit 1) where job_id = %(job_id)s",
-    "delete from processing_jobs where id = %(job_id)s",
+    "update albums set job_id = (select id from processing_jobs where user_id = %(user_id)s"
+    " and id <> all(%(job_ids)s) order by id desc limit 1) where job_id = any(%(job_ids)s)",
+    "delete from processing_jobs where id = any(%(job_ids)s)",
 )
 
 
-def forget_last_job(database: Database, user_id: int) -> Sequence[str]:
-    """The keys of the originals that came by it alone; none where the last job has not completed."""
+def forget_last_jobs(database: Database, user_id: int, jobs: int) -> list[str]:
+    """The keys of the originals that came by them alone; none where a job of the user has not completed."""
     with database.administration() as conn:
-        job = conn.execute(_LAST_JOB, {"user_id": user_id}).fetchone()
-        if job is None or job["status"] != "completed":
-            return ()
-        values = {"user_id": user_id, "job_id": job["id"], "keys": job["image_keys"]}
-        values["keys"] = [row["key"] for row in conn.execute(_ONLY_OF_IT, values)]
+        conn.execute(_LOCK, {"user_id": user_id})
+        last = conn.execute(_LAST_JOBS, {"user_id": user_id, "jobs": jobs}).fetchall()
+        values = {
+            "user_id": user_id,
+            "job_ids": [job["id"] for job in last],
+            "keys": [key for job in last for key in job["image_keys"]],
+        }
+        keys = [row["key"] for row in conn.execute(_ONLY_OF_THEM, values)]
         for statement in _AS_BEFORE:
-            conn.execute(statement, values)
-        return list(values["keys"])
+            conn.execute(statement, values | {"keys": keys})
+        return keys

@@ -38,7 +38,7 @@ from tests.seaweed import REGION, Seaweed, running_seaweed
 from tests.storm.launcher import REPOSITORY, Launcher, unprivileged
 from tests.storm.person import Person
 from tests.storm.points import POINTS, hits
-from tests.storm.restored import forget_last_job
+from tests.storm.restored import forget_last_jobs
 from tests.storm.weather import Weather
 
 _SETTLE_SECONDS = 90
@@ -149,9 +149,10 @@ class World:
         restore = partial(self.restore, database, user_id)
         return Person(user_id, folder, self.launcher, environment, self.hits, self.runs, seed, restore)
 
-    def restore(self, database: Database, user_id: int, with_store: bool) -> list[str]:
-        """The database, and perhaps the store, as a backup of them was. Answers the checksums of what is lost."""
-        keys = forget_last_job(database, user_id)
+    def restore(self, database: Database, user_id: int, jobs: int, with_store: bool) -> list[str]:
+        """The database, and perhaps the store, as a backup of them was so many jobs ago. Answers the checksums of what
+        is lost."""
+        keys = forget_last_jobs(database, user_id, jobs)
         if with_store and keys:
             listed = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
             self.seaweed.client().delete_objects(Bucket=self.bucket, Delete=listed)

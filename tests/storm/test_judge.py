@@ -191,9 +191,30 @@ def test_what_is_stored_twice_is_found() -> None:
     assert "a was stored twice" in found
 
 
-@pytest.mark.parametrize(("at", "found"), [(1714557602, 0), (1714557600, 1), (1714557605, 1)])
-def test_what_was_forgotten_in_between_is_sent_again(at: float, found: int) -> None:
-    assert len(list(needless([put("a"), put("a", began=1714557604)], {"a": [at]}))) == found
+AGAIN = put("a", "20240501T100004Z", 1714557605)
+
+
+@pytest.mark.parametrize(("at", "found"), [(1714557602, 0), (1714557600, 2), (1714557606, 2)])
+def test_what_was_forgotten_and_gone_in_between_is_stored_again(at: float, found: int) -> None:
+    assert len(list(needless([put("a"), AGAIN], {"a": [at]}, {"a": [at]}))) == found
+
+
+def test_what_was_forgotten_and_is_there_is_sent_again_and_not_stored() -> None:
+    forgotten = {"a": [1714557602.0]}
+    assert list(needless([put("a"), {**AGAIN, "status": 412}], forgotten)) == []
+    assert list(needless([put("a"), AGAIN], forgotten)) == ["needless: a was stored twice"]
+    assert list(needless([put("a"), AGAIN], {"b": [1714557602.0]}, {"b": [1714557602.0]})) != []
+
+
+def test_what_was_forgotten_once_is_sent_again_once() -> None:
+    again, once_more = ({**AGAIN, "status": 412}, put("a", "20240501T100008Z", 1714557609, status=412))
+    [found] = needless([put("a"), again, once_more], {"a": [1714557602.0]})
+    assert "a was signed and sent after it was stored" in found
+
+
+def test_what_was_signed_before_it_was_forgotten_and_comes_later_tells_nothing_of_it() -> None:
+    late = put("a", began=1714557603, status=412)
+    assert list(needless([put("a"), late, {**AGAIN, "status": 412}], {"a": [1714557602.0]})) == []
 
 
 # --- folders -------------------------------------------------------------------------------------------------------
