@@ -62,7 +62,7 @@ class Decoder:
         nice: int = 0,
     ) -> None:
         self.workers = workers or os.cpu_count() or 1
-        self.ahead = 3 * self.workers  # tasks that keep the children busy
+        self.ahead = 8 * self.workers  # tasks that keep the children busy while somebody is busy with what they made
         self._limits = Limits(memory_bytes, cpu_seconds, wall_seconds, nice)
         self._lock = threading.Lock()
         self._pool: ProcessPool | None = None
