@@ -189,10 +189,13 @@ class Journal:
         with self.db.writing():
             self.db.note("update batches set state = 'done' where job_id = ?", (job_id,))
 
-    def latest_job(self) -> str | None:
-        """The job that was made last, of all that the server has told of: its id says when."""
-        job_id: str | None = self.db.one("select max(job_id) from batches")[0]
-        return job_id
+    def jobs_by_import(self) -> dict[UUID, list[str]]:
+        """The jobs that the server has told of, by the import that their photos came under; the latest first."""
+        found: dict[UUID, list[str]] = {}
+        sql = "select import_id, job_id from batches where job_id is not null order by job_id desc"  # which says when
+        for import_id, job_id in self.db.all(sql):
+            found.setdefault(UUID(import_id), []).append(job_id)
+        return found
 
     def lost(self, job_id: str, storage_keys: Collection[str] | None = None) -> int:
         """The library does not have what a job was to bring into it: all of its photos, where the server does not know

@@ -1,8 +1,8 @@
 """Photos that the journal takes to be in the library, and that are not: the server was restored from a backup, or found
 an original damaged. The next run that comes by them uploads them again.
 
-A job and its photos come into the database together. So a server that knows the last job of this journal has all that
-the journal takes it to have.
+A job and its photos come into the database together. So a server that knows all jobs of an import has all that came by
+it, and by those before.
 """
 
 from collections.abc import Iterator
@@ -10,15 +10,18 @@ from collections.abc import Iterator
 from momentarium_cli.client import events
 from momentarium_cli.client.api import Api
 from momentarium_cli.client.journal import Journal
-from momentarium_cli.errors import NotFound
 from momentarium_cli.models import JobStatus
 
 
 def of_restored_server(api: Api, journal: Journal) -> Iterator[events.Warned]:
     """A word, if it lost anything."""
     photos = 0
-    while (job_id := journal.latest_job()) is not None and not _is_known(api, job_id):
-        photos += journal.lost(job_id)
+    for import_id, job_ids in journal.jobs_by_import().items():
+        known = {str(job.id) for job in api.jobs(import_id)}
+        lost = [job_id for job_id in job_ids if job_id not in known]
+        photos += sum(journal.lost(job_id) for job_id in lost)
+        if not lost:
+            break
     yield from _told(journal, photos)
 
 
@@ -31,14 +34,6 @@ def of_job(journal: Journal, job: JobStatus) -> None:
     """What it found damaged; the job tells that itself."""
     if job.damaged:
         journal.lost(str(job.id), job.damaged)
-
-
-def _is_known(api: Api, job_id: str) -> bool:
-    try:
-        api.job(job_id)
-    except NotFound:
-        return False
-    return True
 
 
 def _told(journal: Journal, photos: int) -> Iterator[events.Warned]:

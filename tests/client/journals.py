@@ -35,12 +35,12 @@ def found(
     return now.id
 
 
-def accepted(journal: Journal, job_id: UUID, *paths: str) -> list[str]:
+def accepted(journal: Journal, job_id: UUID, *paths: str, import_id: UUID = IMPORT) -> list[str]:
     """The checksums of photos that a job brought into the library."""
     file_ids = [found(journal, path) for path in paths]
     sha256s = [hashlib.sha256(path.encode()).hexdigest() for path in paths]
     batch_id = UUID(str(uuid7()))
-    journal.close_batch(batch_id, IMPORT, file_ids)
+    journal.close_batch(batch_id, import_id, file_ids)
     journal.stored(
         Stored(file_id, sha256, f"originals/1/{sha256}", None, None, STAT)
         for file_id, sha256 in zip(file_ids, sha256s, strict=True)

@@ -150,7 +150,7 @@ def test_a_job_that_a_restored_server_has_lost_holds_up_nothing(
     server.jobs[SECOND] = status(SECOND, JobState.COMPLETED)
     [warned] = [each for each in asked(both) if isinstance(each, events.Warned)]
     assert warned.path == journal.path and warned.text.startswith("the server has lost a photo that it had")
-    assert journal.unfinished() == [] and journal.latest_job() is None
+    assert journal.unfinished() == [] and journal.jobs_by_import() == {}
     list(both.follow(timeout=5))
     assert [job.id for job in both.known] == [SECOND]
 

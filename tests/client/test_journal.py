@@ -236,13 +236,13 @@ def test_all_that_a_lost_job_was_to_bring_is_tried_again_with_its_twins(journal:
     [sha256] = accepted(journal, second, "/p/lost.jpg")
     twin = found(journal, "/p/twin.jpg")
     journal.duplicate(twin, sha256)
-    assert journal.latest_job() == str(second)
+    assert journal.jobs_by_import() == {IMPORT: [str(second), str(first)]}
     assert journal.lost(str(second)) == 1
     states = {name: state_of(journal, f"/p/{name}.jpg") for name in ("kept", "lost", "twin")}
     assert states == {"kept": FileState.ACCEPTED, "lost": FileState.FOUND, "twin": FileState.FOUND}
     assert journal.twin(sha256, twin) is None
     assert [batch.job_id for batch in journal.unfinished()] == [str(first)]
-    assert journal.latest_job() == str(first)
+    assert journal.jobs_by_import() == {IMPORT: [str(first)]}
 
 
 def test_a_duplicate_of_none_here_is_tried_again_when_a_job_was_lost(journal: Journal) -> None:

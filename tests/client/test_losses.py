@@ -3,14 +3,22 @@
 import os
 import shutil
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from uuid6 import uuid7
 
-from momentarium_cli.client import events
+from momentarium_cli.client import events, losses
+from momentarium_cli.client.api import Api
 from momentarium_cli.client.imports import Options
+from momentarium_cli.client.journal import Journal
+from momentarium_cli.client.records import FileState
+from momentarium_cli.models import JobState, JobStatus
 from tests.client.conftest import Library
+from tests.client.journals import accepted, state_of
 from tests.client.photos import dated, event
 from tests.client.runs import counts, names, run, summary
+from tests.client.test_jobs import status
 
 WAIT = Options(timeout=60)
 HOUR = 3600 * 10**9
@@ -55,6 +63,32 @@ def test_a_photo_is_sent_again_of_which_a_copy_alone_is_left(library: Library, f
     assert counts(summary(run(library, folder))) == {"uploaded": 1, "unchanged": 3}
     forget_jobs(library)
     assert counts(summary(run(library, folder))) == {"uploaded": 4}
+
+
+def test_a_job_that_was_lost_in_the_midst_of_its_import_is_found(api: Api, journal: Journal) -> None:
+    """The server was restored while the run waited for it, and accepted the rest of its photos afterwards."""
+    before, lost, after = (UUID(str(uuid7())) for _ in range(3))
+    earlier, import_ = UUID(str(uuid7())), UUID(str(uuid7()))
+    for job_id, import_id in ((before, earlier), (lost, import_), (after, import_)):
+        accepted(journal, job_id, f"/p/{job_id}.jpg", import_id=import_id)
+    known = {earlier: [before], import_: [after]}
+    asked: list[UUID] = []
+
+    def jobs(import_id: UUID) -> list[JobStatus]:
+        asked.append(import_id)
+        return [status(job_id, JobState.COMPLETED) for job_id in known[import_id]]
+
+    api.jobs = jobs  # type: ignore[method-assign,assignment]
+    [warned] = losses.of_restored_server(api, journal)
+    assert "has lost a photo" in warned.text
+    assert [state_of(journal, f"/p/{job_id}.jpg") for job_id in (before, lost, after)] == [
+        FileState.ACCEPTED,
+        FileState.FOUND,
+        FileState.ACCEPTED,
+    ]
+    assert asked == [import_, earlier]
+    assert list(losses.of_restored_server(api, journal)) == []
+    assert asked == [import_, earlier, import_], "where an import is known, those before it are"
 
 
 def test_nothing_is_said_while_the_server_knows_them(library: Library, folder: Path) -> None:
