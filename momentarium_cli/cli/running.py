@@ -48,13 +48,16 @@ class Look:
 
 
 class Running:
-    """What an upload does, once or again and again, and whom it tells. With `skip` it leaves the lock to who has it."""
+    """What an upload does, once or again and again, and whom it tells. With `skip` it leaves the lock to who has it.
+
+    `options` are asked for by each import: what was 7 days ago is another day in a later round of a watch.
+    """
 
     def __init__(
         self,
         session: Session,
         paths: Sequence[Path],
-        options: Options,
+        options: Callable[[], Options],
         signals: Signals,
         budget: Budget,
         *,
@@ -92,7 +95,7 @@ class Running:
         try:
             with self._session.momentarium(self._signals.stop) as momentarium, ExitStack() as stack:
                 opened = momentarium.open_import(
-                    paths, options=self._options, if_held=self._if_held, budget=self._budget, settling=settling
+                    paths, options=self._options(), if_held=self._if_held, budget=self._budget, settling=settling
                 )
                 code = 0
                 failed: MomentariumError | None = None

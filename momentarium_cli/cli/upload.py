@@ -1,9 +1,10 @@
 """momentarium upload"""
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -264,12 +265,12 @@ def upload(
     running = Running(
         session,
         paths or [],
-        Options(
+        lambda: Options(
             dry_run=dry_run,
             wait=not no_wait,
             timeout=timeout,
             order=order,
-            choice=understood.choice,
+            choice=understood.choose(),
             retry_failed=retry_failed,
             bandwidth=understood.bandwidth,
             concurrency=concurrency,
@@ -290,9 +291,9 @@ def upload(
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What options of upload say that are text to its parser."""
+    """What options of upload say that are text to its parser. `choose` counts from today how long ago something was."""
 
-    choice: "Choice"
+    choose: "Callable[[], Choice]"
     bandwidth: "Timetable"
     report: "Report | None"
     metrics: "Metrics | None"
@@ -328,8 +329,10 @@ def understand(
     _one_at_most({"--retry-failed": retry_failed, "--watch": watch})
     if not paths and not retry_failed:
         raise UsageError("There is nothing to upload.", hint="Name folders or photos: momentarium upload ~/Photos.")
+    choose = partial(_choice, since, until, include, exclude, min_size, type_)
+    choose()  # what means nothing is told at once
     return Understood(
-        _choice(since, until, include, exclude, min_size, type_),
+        choose,
         Timetable.read(bwlimit),
         Report(report) if report else None,
         Metrics(metrics_file, paths or []) if metrics_file else None,

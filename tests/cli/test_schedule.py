@@ -288,6 +288,11 @@ def test_one_lock_option_is_scheduled_the_given_one_or_skip(
     assert [word for word in cron_argv(said.out.rstrip("\n")) if word.startswith("--lock")] == argument
 
 
+def test_days_ago_are_scheduled_as_they_are_written(cli: Cli, photos: Path) -> None:
+    said = cli("schedule", photos, "--as", "cron", "--options", "--since 7d --until 1d")
+    assert "--since 7d --until 1d" in " ".join(cron_argv(said.out.rstrip("\n")))
+
+
 def test_folders_must_be_there_to_be_scheduled(cli: Cli, machine: Machine, tmp_path: Path) -> None:
     said = cli("schedule", tmp_path / "nowhere", "--install", "--as", "cron")
     assert said.code == 8

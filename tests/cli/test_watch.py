@@ -1,15 +1,22 @@
 """Rounds of a watch: when they come, and what they survive."""
 
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from momentarium_cli.cli import watch
 from momentarium_cli.cli.watch import Watch
 from momentarium_cli.client.changes import Changes
+from momentarium_cli.client.imports import Options
+from momentarium_cli.client.sdk import Momentarium
 from momentarium_cli.client.settling import Settling
 from momentarium_cli.errors import LockHeld, NotAllowed, NotMomentarium, ServerUnreachable
+from momentarium_cli.photos.choice import Choice
+from tests.cli.conftest import Cli
 
 
 @pytest.fixture
@@ -93,3 +100,20 @@ def test_a_folder_that_is_gone_is_told_once_and_waited_for(folder: Path, capfd: 
     err = capfd.readouterr().err
     assert err.count(f"{other} is not there; it is waited for.") == 1
     assert err.count(f"{other} is there again.") == 1
+
+
+def test_days_ago_are_counted_anew_in_each_round(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[Choice] = []
+
+    def open_import(*_: object, options: Options, **__: object) -> Any:
+        chosen.append(options.choice)
+        raise ServerUnreachable("It is away.") if len(chosen) < 3 else NotAllowed("The token is revoked.")
+
+    calendar = SimpleNamespace(today=lambda: date(2024, 7, 31) + timedelta(days=len(chosen)))
+    monkeypatch.setattr("momentarium_cli.cli.upload.date", calendar)
+    monkeypatch.setattr(Momentarium, "open_import", open_import)
+    server = ("--server", "http://127.0.0.1:1", "--token", "mom_x")
+    said = cli("upload", folder, "--watch", "--since", "7d", "--until", "2024-09", "--json", *server)
+    assert said.code == NotAllowed.exit_code
+    assert [choice.since for choice in chosen] == [date(2024, 7, 24), date(2024, 7, 25), date(2024, 7, 26)]
+    assert {choice.until for choice in chosen} == {date(2024, 9, 30)}
