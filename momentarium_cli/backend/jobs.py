@@ -20,7 +20,7 @@ from momentarium_cli.backend.db.uploads import Issued
 from momentarium_cli.backend.queues.base import Queue
 from momentarium_cli.backend.storage.base import ObjectInfo, Storage, is_key
 from momentarium_cli.errors import Conflict, MomentariumError, NotAsDescribed, NotFound
-from momentarium_cli.models import AlbumLevel, JobState, JobStatus, Process, ProcessImage
+from momentarium_cli.models import AlbumLevel, AlbumSummary, JobState, JobStatus, Process, ProcessImage
 
 log = logging.getLogger(__name__)
 
@@ -75,16 +75,16 @@ class Jobs:
         """A job as its owner sees it. Asking also wakes what is overdue."""
         with self._database.transaction(user_id) as conn:
             job = _found(rows.one(conn, job_id))
-            status = _status(job, albums.of_jobs(conn, [job.id]) if job.status == "completed" else [])
+            status = _status(job, _albums(conn, job))
         if not status.status.ended:
             self.sweep()
         return status
 
-    def of_import(self, user_id: int, import_id: UUID | None) -> list[JobStatus]:
+    def of_import(self, user_id: int, import_id: UUID | None, *, with_albums: bool = True) -> list[JobStatus]:
         """All jobs of an import, or the latest jobs; newest first. Only completed ones tell their albums."""
         with self._database.transaction(user_id) as conn:
             found = rows.of_import(conn, import_id, None if import_id else _LISTED)
-            return [_status(job, albums.of_jobs(conn, [job.id]) if job.status == "completed" else []) for job in found]
+            return [_status(job, _albums(conn, job) if with_albums else []) for job in found]
 
     def retry(self, user_id: int, job_id: UUID) -> JobStatus:
         with self._database.transaction(user_id) as conn:
@@ -297,6 +297,10 @@ def _seconds_left(job: Job) -> float | None:
         return None
     took = datetime.now(UTC) - job.stage_started_at
     return max(0.0, round(took.total_seconds() / (job.done - job.stage_began_at) * (job.total - job.done), 1))
+
+
+def _albums(conn: Connection, job: Job) -> list[AlbumSummary]:
+    return albums.of_jobs(conn, [job.id]) if job.status == "completed" else []
 
 
 def _damaged(job: Job) -> list[str]:

@@ -75,9 +75,10 @@ class Api:
         answer = self.transport.call("GET", f"/api/jobs/{job_id}/status", patience=patience)
         return _parsed(JobStatus, answer), float(answer.headers.get("Retry-After", "3"))
 
-    def jobs(self, import_id: UUID | str | None = None) -> list[JobStatus]:
-        """The jobs of an import, or the latest ones; newest first."""
-        params = {"import_id": str(import_id)} if import_id else {}
+    def jobs(self, import_id: UUID | str | None = None, *, albums: bool = True) -> list[JobStatus]:
+        """The jobs of an import, or the latest ones; newest first. Those of a large import are told sooner without the
+        `albums` that they made."""
+        params = {**({"import_id": str(import_id)} if import_id else {}), **({} if albums else {"albums": "false"})}
         return _parsed(Jobs, self.transport.call("GET", "/api/jobs", params=params)).jobs
 
     def retry(self, job_id: UUID | str) -> JobStatus:

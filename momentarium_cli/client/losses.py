@@ -17,7 +17,7 @@ def of_restored_server(api: Api, journal: Journal) -> Iterator[events.Warned]:
     """A word, if it lost anything."""
     photos = 0
     for import_id, job_ids in journal.jobs_by_import().items():
-        known = {str(job.id) for job in api.jobs(import_id)}
+        known = {str(job.id) for job in api.jobs(import_id, albums=False)}
         lost = [job_id for job_id in job_ids if job_id not in known]
         photos += sum(journal.lost(job_id) for job_id in lost)
         if not lost:

@@ -99,8 +99,7 @@ class Outcomes:
     # --- batches
 
     @property
-    def batches_end(self) -> bool:
-        """Whether there are batches to be ended."""
+    def is_ending_batches(self) -> bool:
         return bool(self._ending)
 
     def end_batches(self) -> Iterator[Event]:

@@ -60,8 +60,10 @@ class Preparation:
         return len(self._reading) >= self._preparer.ahead
 
     def begin(self, work: Work) -> None:
-        future = self._preparer.prepare(work.file.path, self._cut)
-        self._reading[future] = work
+        self._began(self._preparer.prepare(work.file.path, self._cut), self._reading, work)
+
+    def _began(self, future: Future[Any], under_way: dict[Future[Any], Work], work: Work) -> None:
+        under_way[future] = work
         future.add_done_callback(self._done)
 
     def settle(self, future: Future[Any]) -> Iterator[Event]:
@@ -94,15 +96,11 @@ class Preparation:
             if is_same_file(work.file.stat, prepared.stat):
                 yield from self._outcomes.sort(work)
             else:
-                self._describe_anew(work, prepared)
-
-    def _describe_anew(self, work: Work, prepared: Prepared) -> None:
-        """A file that changed since the first pass: its metadata may have, too."""
-        future = self._describe([(work.file.path, prepared.stat.mtime_ns)])
-        self._describing[future] = work
-        future.add_done_callback(self._done)
+                asked = self._describe([(work.file.path, prepared.stat.mtime_ns)])
+                self._began(asked, self._describing, work)
 
     def _was_described(self, work: Work, future: Future[list[Described | Exception]]) -> Iterator[Event]:
+        """A file that changed since the first pass: its metadata may have, too."""
         [described] = future.result()
         if isinstance(described, Described):
             self._journal.described(work.file.id, described)

@@ -119,9 +119,8 @@ class Uploader:
 
     @property
     def _busy(self) -> bool:
-        return bool(
-            self._preparation.under_way or self._slices or self._signing or self._sending or self._outcomes.batches_end
-        )
+        files = self._preparation.under_way or self._slices or self._signing or self._sending
+        return bool(files) or self._outcomes.is_ending_batches
 
     def _fill(self, waiting: Iterator[Work]) -> bool:
         """Have files prepared as long as there is room; whether there may be more to come."""
@@ -215,7 +214,7 @@ class Uploader:
     def _ended(self) -> Iterator[Future[Any]]:
         time.sleep(_GATHERED_SECONDS)
         try:
-            yield self._done.get(timeout=_ENDING_SECONDS if self._outcomes.batches_end else _LOOK_SECONDS)
+            yield self._done.get(timeout=_ENDING_SECONDS if self._outcomes.is_ending_batches else _LOOK_SECONDS)
         except Empty:
             return
         for _ in range(self._done.qsize()):

@@ -114,6 +114,8 @@ def test_every_photo_of_a_library_ends_in_exactly_one_primary_album(bench: Bench
     assert sum(album.photo_count for album in gallery.albums) == 9
     assert all(album.cover_url and album.title for album in gallery.albums)
     assert sum(album.photos for album in bench.jobs.status(user, job.id).albums) == 9
+    [quick] = bench.jobs.of_import(user, job.import_id, with_albums=False)
+    assert (quick.id, quick.albums) == (job.id, [])
 
 
 def test_a_good_preview_is_kept_and_everything_is_derived_from_it(bench: Bench, worker: Worker, user: int) -> None:

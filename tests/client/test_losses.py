@@ -74,7 +74,7 @@ def test_a_job_that_was_lost_in_the_midst_of_its_import_is_found(api: Api, journ
     known = {earlier: [before], import_: [after]}
     asked: list[UUID] = []
 
-    def jobs(import_id: UUID) -> list[JobStatus]:
+    def jobs(import_id: UUID, *, albums: bool) -> list[JobStatus]:
         asked.append(import_id)
         return [status(job_id, JobState.COMPLETED) for job_id in known[import_id]]
 

@@ -136,12 +136,16 @@ def test_without_reflinks_the_body_is_sent(sending: Sending, tmp_path: Path, mon
     assert list(staging.folder.iterdir()) == []
 
 
-def test_a_reflink_is_adopted_and_cleared_away(
-    sending: Sending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def staging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Staging:
+    """On a file system with reflinks; a copy looks like one."""
     monkeypatch.setattr(send, "_reflink", lambda source, target: target.write_bytes(source.read_bytes()))
-    staging = Staging(tmp_path / "incoming")
-    staging.folder.mkdir()
+    made = Staging(tmp_path / "incoming")
+    made.folder.mkdir()
+    return made
+
+
+def test_a_reflink_is_adopted_and_cleared_away(sending: Sending, staging: Staging) -> None:
     sending.send(staging)
     assert [request.method for request in sending.server.requests] == ["PUT", "POST"]
     assert b'"staged":' in sending.server.requests[-1].body
@@ -149,13 +153,8 @@ def test_a_reflink_is_adopted_and_cleared_away(
     assert sum(sending.told) == sending.prepared.size
 
 
-def test_a_photo_whose_adoption_failed_goes_up_as_bytes(
-    sending: Sending, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_photo_whose_adoption_failed_goes_up_as_bytes(sending: Sending, staging: Staging, tmp_path: Path) -> None:
     """A large one on a slow disk takes longer to prove than is waited for."""
-    monkeypatch.setattr(send, "_reflink", lambda source, target: target.write_bytes(source.read_bytes()))
-    staging = Staging(tmp_path / "incoming")
-    staging.folder.mkdir()
     sending.server.answer = drop_adoptions
     with pytest.raises(ServerUnreachable):
         sending.send(staging)

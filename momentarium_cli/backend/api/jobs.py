@@ -14,9 +14,9 @@ POLL_SECONDS = 3
 
 
 @router.get("/api/jobs", **bearer("read"))
-def of_import(caller: CallerDep, services: ServicesDep, import_id: UUID | None = None) -> Jobs:
-    """The jobs of an import, or the latest jobs; newest first."""
-    return Jobs(jobs=services.jobs.of_import(caller.user_id, import_id))
+def of_import(caller: CallerDep, services: ServicesDep, import_id: UUID | None = None, albums: bool = True) -> Jobs:
+    """The jobs of an import, or the latest jobs; newest first. `albums=false`: without those that they made."""
+    return Jobs(jobs=services.jobs.of_import(caller.user_id, import_id, with_albums=albums))
 
 
 @router.get("/api/jobs/{job_id}/status", **bearer("read"))
